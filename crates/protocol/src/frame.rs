@@ -1,0 +1,216 @@
+//! An outgoing Engine.IO message, encoded once and shared by every receiver: the WebSocket head and the text
+//! lie in one `Bytes`, so that a broadcast costs one reference count a member.
+//! Promises: `wire()` is one whole, unmasked, final WebSocket frame. Never holds anything per receiver.
+
+use bytes::Bytes;
+use serde::Serialize;
+use std::fmt;
+
+/// Room for the longest head of an unmasked frame: two bytes and a 64-bit length.
+const HEAD_MAX: usize = 10;
+const OPCODE_TEXT: u8 = 0x1;
+const OPCODE_BINARY: u8 = 0x2;
+const FINAL: u8 = 0x80;
+
+/// One outgoing Engine.IO message. Cloning is a reference count.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Frame {
+    wire: Bytes,
+}
+
+impl Frame {
+    /// The Socket.IO event `name` with one argument, in the main namespace: `42["name",payload]`.
+    ///
+    /// # Panics
+    /// When `payload` has no JSON form (a map whose keys are no strings): a mistake in the type, not in the data.
+    pub fn event(name: &str, payload: &impl Serialize) -> Frame {
+        let mut draft = Draft::text("42[");
+        draft.json(name);
+        draft.push(",");
+        draft.json(payload);
+        draft.push("]");
+        draft.seal(OPCODE_TEXT)
+    }
+
+    /// The answer to the event that carried the ack id `id`, in the main namespace: `43id[payload]`.
+    ///
+    /// # Panics
+    /// As [`Frame::event`].
+    pub fn ack(id: u64, payload: &impl Serialize) -> Frame {
+        let mut draft = Draft::text("43");
+        draft.push(&id.to_string());
+        draft.push("[");
+        draft.json(payload);
+        draft.push("]");
+        draft.seal(OPCODE_TEXT)
+    }
+
+    /// An Engine.IO packet that is written already, its type digit included (`"2"`, `"40{…}"`).
+    pub fn packet(text: &str) -> Frame {
+        Draft::text(text).seal(OPCODE_TEXT)
+    }
+
+    /// An Engine.IO message that holds this text: `4text`.
+    pub fn message(text: &str) -> Frame {
+        let mut draft = Draft::text("4");
+        draft.push(text);
+        draft.seal(OPCODE_TEXT)
+    }
+
+    /// An Engine.IO message that holds these bytes: an attachment of a Socket.IO packet.
+    pub fn binary(bytes: &[u8]) -> Frame {
+        let mut draft = Draft::text("");
+        draft.buffer.extend_from_slice(bytes);
+        draft.seal(OPCODE_BINARY)
+    }
+
+    /// The whole WebSocket frame, head included, as it goes onto the socket.
+    pub fn wire(&self) -> &Bytes {
+        &self.wire
+    }
+
+    /// Whether this is a binary message: long-polling writes those in base64.
+    pub fn is_binary(&self) -> bool {
+        self.wire[0] & 0x0f == OPCODE_BINARY
+    }
+
+    /// The payload without the WebSocket head.
+    pub fn payload(&self) -> &[u8] {
+        let head = match self.wire[1] {
+            126 => 4,
+            127 => 10,
+            _ => 2,
+        };
+        &self.wire[head..]
+    }
+
+    /// The Engine.IO packet as text, for long-polling; empty for a binary message.
+    pub fn text(&self) -> &str {
+        if self.is_binary() {
+            return "";
+        }
+        std::str::from_utf8(self.payload()).unwrap_or_default()
+    }
+}
+
+impl fmt::Debug for Frame {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_binary() {
+            return write!(f, "Frame(binary, {} bytes)", self.payload().len());
+        }
+        write!(f, "Frame({:?})", self.text())
+    }
+}
+
+/// A frame being written: the head's room first, then the payload.
+struct Draft {
+    buffer: Vec<u8>,
+}
+
+impl Draft {
+    fn text(start: &str) -> Draft {
+        let mut buffer = Vec::with_capacity(HEAD_MAX + start.len() + 118);
+        buffer.extend_from_slice(&[0; HEAD_MAX]);
+        buffer.extend_from_slice(start.as_bytes());
+        Draft { buffer }
+    }
+
+    fn push(&mut self, text: &str) {
+        self.buffer.extend_from_slice(text.as_bytes());
+    }
+
+    fn json(&mut self, value: &(impl Serialize + ?Sized)) {
+        serde_json::to_writer(&mut self.buffer, value)
+            .expect("a payload of ours has a JSON form, and a Vec takes every byte");
+    }
+
+    /// Writes the head backwards against the payload, so that nothing is moved.
+    fn seal(mut self, opcode: u8) -> Frame {
+        let length = self.buffer.len() - HEAD_MAX;
+        let mut head = [0; HEAD_MAX];
+        let head_length = match length {
+            0..=125 => {
+                head[1] = length as u8;
+                2
+            }
+            126..=0xffff => {
+                head[1] = 126;
+                head[2..4].copy_from_slice(&(length as u16).to_be_bytes());
+                4
+            }
+            _ => {
+                head[1] = 127;
+                head[2..10].copy_from_slice(&(length as u64).to_be_bytes());
+                10
+            }
+        };
+        head[0] = FINAL | opcode;
+        let start = HEAD_MAX - head_length;
+        self.buffer[start..HEAD_MAX].copy_from_slice(&head[..head_length]);
+        Frame {
+            wire: Bytes::from(self.buffer).slice(start..),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn an_event_is_one_final_text_frame() {
+        let frame = Frame::event("message:new", &json!({"seq": 1}));
+        assert_eq!(frame.text(), r#"42["message:new",{"seq":1}]"#);
+        assert_eq!(frame.wire()[0], 0x81);
+        assert_eq!(frame.wire()[1] as usize, frame.text().len());
+        assert_eq!(&frame.wire()[2..], frame.text().as_bytes());
+    }
+
+    #[test]
+    fn an_ack_carries_its_id() {
+        assert_eq!(
+            Frame::ack(17, &json!({"ok": true})).text(),
+            r#"4317[{"ok":true}]"#
+        );
+    }
+
+    #[test]
+    fn an_event_name_is_escaped() {
+        assert_eq!(Frame::event("a\"b", &1).text(), r#"42["a\"b",1]"#);
+    }
+
+    #[test]
+    fn each_length_has_the_shortest_head() {
+        for (length, head) in [
+            (0, 2),
+            (125, 2),
+            (126, 4),
+            (65_535, 4),
+            (65_536, 10),
+            (70_000, 10),
+        ] {
+            let frame = Frame::packet(&"x".repeat(length));
+            assert_eq!(frame.wire().len(), length + head);
+            assert_eq!(frame.text().len(), length);
+        }
+    }
+
+    #[test]
+    fn a_binary_message_keeps_its_bytes_and_has_no_text() {
+        let frame = Frame::binary(&[1, 2, 255]);
+        assert!(frame.is_binary());
+        assert_eq!(frame.wire()[0], 0x82);
+        assert_eq!(frame.payload(), [1, 2, 255]);
+        assert_eq!(frame.text(), "");
+    }
+
+    #[test]
+    fn a_clone_shares_the_bytes() {
+        let frame = Frame::event("x", &1);
+        assert_eq!(
+            frame.clone().wire().as_ptr() as usize,
+            frame.wire().as_ptr() as usize
+        );
+    }
+}

@@ -1,0 +1,12 @@
+//! Words on the wire: pure types and codecs, no I/O, no clock, no sockets.
+
+pub mod entry;
+pub mod event;
+pub mod ids;
+pub mod limits;
+pub mod message;
+pub mod problem;
+pub mod room;
+pub mod time;
+pub mod user;
+pub mod frame;
