@@ -1,0 +1,1 @@
+//! E-mail codes, tokens and sessions.

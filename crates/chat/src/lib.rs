@@ -1,0 +1,1 @@
+//! The domain as one deterministic machine: no I/O, no clock, no chance.

@@ -1,0 +1,44 @@
+//! Durable state: what is promised, and the backends that keep it.
+//!
+//! Everything that must survive lies behind [`Store`]. A backend is chosen by URL in [`open`]; every backend passes
+//! `tests/contract.rs`. Callers act on the kind of a [`StoreError`] and never on its text.
+
+mod error;
+mod facts;
+mod log;
+mod rooms;
+mod sqlite;
+mod users;
+
+use std::sync::Arc;
+
+pub use error::StoreError;
+pub use facts::{ChallengeRow, Facts, KeptAnswer, KeyRow, MailJobRow, MailState};
+pub use log::{Append, AppendError, Found, Log, Opened, Page, Side};
+pub use rooms::{NewRoom, Rooms};
+pub use users::{NewSession, Refresh, Revoke, SessionRow, UserPatch, Users};
+
+/// All that a node or auth keeps, in one object-safe handle that any task may share.
+pub trait Store: Log + Rooms + Users + Facts + Send + Sync + 'static {
+    /// Whether writes are taken now; feeds readiness. Cheap, never blocks.
+    fn healthy(&self) -> bool;
+    /// Ends the backend after what was accepted is durable. Later calls fail as unavailable.
+    fn close(&self) -> Future<'_, ()>;
+}
+
+/// What every call returns: it may be polled on any thread and dropped at any await without harm to the store.
+pub type Future<'a, T> = std::pin::Pin<Box<dyn std::future::Future<Output = T> + Send + 'a>>;
+
+/// The result of a call that may fail.
+pub type Answer<'a, T> = Future<'a, Result<T, StoreError>>;
+
+/// Opens the backend that the URL names: `sqlite:PATH` (`sqlite::memory:` for tests).
+///
+/// Fails with a line that names what is wrong: an unknown scheme, a path that cannot be written, a file that
+/// another process holds, a schema that is newer than this binary.
+pub async fn open(url: &str) -> Result<Arc<dyn Store>, StoreError> {
+    match url.split_once(':') {
+        Some(("sqlite", path)) => Ok(Arc::new(sqlite::Sqlite::open(path).await?)),
+        _ => Err(StoreError::Refused(format!("unknown store {url:?}: expected sqlite:PATH"))),
+    }
+}

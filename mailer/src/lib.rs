@@ -1,0 +1,1 @@
+//! Composes mails and hands them to an SMTP server or the dev mailbox.

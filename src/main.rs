@@ -1,0 +1,2 @@
+//! chatify.
+fn main() {}
