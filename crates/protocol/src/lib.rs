@@ -10,3 +10,6 @@ pub mod room;
 pub mod time;
 pub mod user;
 pub mod frame;
+pub mod engineio;
+pub mod socketio;
+pub mod websocket;
