@@ -1,0 +1,403 @@
+//! An orderly end: Serving → Leaving → Stopped. Every task of the process is spawned here, so that the end can wait for
+//! it, name what it waited for in vain, and still come: a deadline bounds it, and a second signal ends it at once.
+//!
+//! The way out: [`Drain::leave`] → readiness turns false → the balancer's grace → [`Drain::leaving`] resolves (stop
+//! accepting, say goodbye, flush) → all tracked tasks have ended or the deadline is over → [`Drain::stopped`] resolves
+//! for background work such as the admin listener, which serves to the last.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::future::Future;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
+use tokio_util::task::TaskTracker;
+use tokio_util::task::task_tracker::TaskTrackerToken;
+use tracing::{error, info, warn};
+
+/// Where the process stands in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Phase {
+    /// Takes work.
+    Serving,
+    /// Not ready any more: first still accepting for the balancer's grace, then finishing what it has.
+    Leaving,
+    /// Only the last words are left.
+    Stopped,
+}
+
+impl Phase {
+    /// The word that `/readyz` and the logs use.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Serving => "serving",
+            Self::Leaving => "leaving",
+            Self::Stopped => "stopped",
+        }
+    }
+}
+
+/// The process's life and its tasks. Cheap to clone; all clones are the same life.
+#[derive(Clone)]
+pub struct Drain {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    phase: watch::Sender<Phase>,
+    leaving: CancellationToken,
+    stopped: CancellationToken,
+    tracker: TaskTracker,
+    /// How many tasks of each name are alive: the last line names them.
+    alive: Mutex<BTreeMap<&'static str, usize>>,
+}
+
+/// How long the two halves of leaving may take.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// From "not ready" to "accepts nothing more": long enough for a balancer to notice.
+    pub grace: Duration,
+    /// From there to the end, whatever is left then.
+    pub deadline: Duration,
+}
+
+/// What was left when the process stopped; empty after a clean end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Farewell {
+    /// Names and numbers of the tasks that had not ended by the deadline.
+    pub left: Vec<(&'static str, usize)>,
+}
+
+impl Farewell {
+    /// Whether everything had ended in time.
+    pub fn is_clean(&self) -> bool {
+        self.left.is_empty()
+    }
+}
+
+impl fmt::Display for Farewell {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.left.is_empty() {
+            return f.write_str("nothing left");
+        }
+        let parts: Vec<String> = self
+            .left
+            .iter()
+            .map(|(name, count)| format!("{count} {name}"))
+            .collect();
+        write!(f, "left: {}", parts.join(", "))
+    }
+}
+
+/// Keeps the drain waiting while it lives: for work that is not a task of the main runtime, such as a shard's thread
+/// or a task spawned on it.
+pub struct Guard {
+    name: &'static str,
+    shared: Arc<Shared>,
+    _token: TaskTrackerToken,
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            error!(name = self.name, "task panicked");
+        }
+        let mut alive = self
+            .shared
+            .alive
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = alive.get_mut(self.name) {
+            *count -= 1;
+            if *count == 0 {
+                alive.remove(self.name);
+            }
+        }
+    }
+}
+
+impl Default for Drain {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Drain {
+    /// A process that serves.
+    pub fn new() -> Self {
+        Self {
+            shared: Arc::new(Shared {
+                phase: watch::Sender::new(Phase::Serving),
+                leaving: CancellationToken::new(),
+                stopped: CancellationToken::new(),
+                tracker: TaskTracker::new(),
+                alive: Mutex::new(BTreeMap::new()),
+            }),
+        }
+    }
+
+    /// Where the process stands now.
+    pub fn phase(&self) -> Phase {
+        *self.shared.phase.borrow()
+    }
+
+    /// Resolves when new work must no longer be accepted (after the grace).
+    pub fn leaving(&self) -> WaitForCancellationFutureOwned {
+        self.shared.leaving.clone().cancelled_owned()
+    }
+
+    /// The token behind [`Drain::leaving`], for code that hands children on.
+    pub fn leaving_token(&self) -> CancellationToken {
+        self.shared.leaving.clone()
+    }
+
+    /// Resolves when the drain is over; for background work that serves to the last.
+    pub fn stopped(&self) -> WaitForCancellationFutureOwned {
+        self.shared.stopped.clone().cancelled_owned()
+    }
+
+    /// Spawns a task that the end waits for. It should end soon after [`Drain::leaving`] resolves. A panic in it is
+    /// logged under its name; the handle tells it to whoever must react.
+    pub fn spawn<F>(&self, name: &'static str, task: F) -> JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        let guard = self.guard(name);
+        self.shared.tracker.spawn(async move {
+            let _alive_until_done = guard;
+            task.await
+        })
+    }
+
+    /// Spawns work that nobody waits for: it is dropped when the drain is over.
+    pub fn spawn_background<F>(&self, name: &'static str, task: F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let stopped = self.shared.stopped.clone();
+        // Not through the tracker: the end must not wait for what itself waits for the end.
+        #[allow(
+            clippy::disallowed_methods,
+            reason = "bounded by the `stopped` token instead"
+        )]
+        tokio::spawn(async move {
+            if stopped.run_until_cancelled(task).await.is_some() {
+                warn!(name, "background task ended before the process");
+            }
+        });
+    }
+
+    /// Makes the end wait until the guard is dropped.
+    pub fn guard(&self, name: &'static str) -> Guard {
+        let mut alive = self
+            .shared
+            .alive
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        *alive.entry(name).or_insert(0) += 1;
+        Guard {
+            name,
+            shared: Arc::clone(&self.shared),
+            _token: self.shared.tracker.token(),
+        }
+    }
+
+    /// Begins to leave; a second call changes nothing. Readiness turns false at once.
+    pub fn leave(&self, why: &str) {
+        let began = self.shared.phase.send_if_modified(|phase| {
+            let serving = *phase == Phase::Serving;
+            if serving {
+                *phase = Phase::Leaving;
+            }
+            serving
+        });
+        if began {
+            info!(why, "leaving");
+        }
+    }
+
+    /// Waits until somebody calls [`Drain::leave`], then sees the process out within `patience` and says what was left.
+    pub async fn stop(&self, patience: Patience) -> Farewell {
+        let mut phase = self.shared.phase.subscribe();
+        // The sender lives in `self`, so waiting cannot fail.
+        if phase
+            .wait_for(|phase| *phase >= Phase::Leaving)
+            .await
+            .is_err()
+        {
+            error!("phase was lost");
+        }
+        let began = Instant::now();
+        tokio::time::sleep(patience.grace).await;
+        self.shared.leaving.cancel();
+        self.shared.tracker.close();
+        let ended = tokio::time::timeout(patience.deadline, self.shared.tracker.wait()).await;
+        let farewell = Farewell {
+            left: if ended.is_ok() {
+                Vec::new()
+            } else {
+                self.alive()
+            },
+        };
+        self.shared.phase.send_replace(Phase::Stopped);
+        self.shared.stopped.cancel();
+        let took_ms = began.elapsed().as_millis();
+        if farewell.is_clean() {
+            info!(took_ms, "stopped, {farewell}");
+        } else {
+            warn!(took_ms, "stopped by the deadline, {farewell}");
+        }
+        farewell
+    }
+
+    /// SIGTERM or SIGINT once: leave. Twice: end the process now, with status 130.
+    ///
+    /// # Errors
+    /// When the operating system refuses the handlers.
+    pub fn obey_signals(&self) -> std::io::Result<()> {
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let drain = self.clone();
+        self.spawn_background("signals", async move {
+            for time in 0.. {
+                let name = tokio::select! {
+                    _ = terminate.recv() => "SIGTERM",
+                    _ = interrupt.recv() => "SIGINT",
+                };
+                if time == 0 {
+                    drain.leave(name);
+                } else {
+                    let left = Farewell {
+                        left: drain.alive(),
+                    };
+                    warn!(signal = name, "second signal: ending now, {left}");
+                    std::process::exit(130);
+                }
+            }
+        });
+        Ok(())
+    }
+
+    /// Names and numbers of the tracked tasks that are alive.
+    pub fn alive(&self) -> Vec<(&'static str, usize)> {
+        let alive = self
+            .shared
+            .alive
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        alive.iter().map(|(name, count)| (*name, *count)).collect()
+    }
+}
+
+impl fmt::Debug for Drain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Drain")
+            .field("phase", &self.phase())
+            .field("alive", &self.alive())
+            .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PATIENCE: Patience = Patience {
+        grace: Duration::from_secs(5),
+        deadline: Duration::from_secs(20),
+    };
+
+    #[tokio::test(start_paused = true)]
+    async fn a_process_turns_unready_at_once_and_accepts_until_the_grace_is_over() {
+        let drain = Drain::new();
+        let accepting = drain.spawn("accept", {
+            let leaving = drain.leaving();
+            async move {
+                leaving.await;
+                Instant::now()
+            }
+        });
+        let before = Instant::now();
+        drain.leave("a test");
+        assert_eq!(drain.phase(), Phase::Leaving);
+        assert!(!drain.leaving_token().is_cancelled());
+        assert!(drain.stop(PATIENCE).await.is_clean());
+        assert_eq!(accepting.await.expect("ended") - before, PATIENCE.grace);
+        assert_eq!(drain.phase(), Phase::Stopped);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_deadline_ends_it_and_names_what_was_left() {
+        let drain = Drain::new();
+        drain.spawn("stuck upload", std::future::pending::<()>());
+        drain.spawn("stuck upload", std::future::pending::<()>());
+        let shard = drain.guard("shard");
+        drain.leave("a test");
+        let farewell = drain.stop(PATIENCE).await;
+        assert_eq!(farewell.left, [("shard", 1), ("stuck upload", 2)]);
+        assert_eq!(farewell.to_string(), "left: 1 shard, 2 stuck upload");
+        drop(shard);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_dropped_guard_lets_the_process_go() {
+        let drain = Drain::new();
+        let shard = drain.guard("shard");
+        let stopping = drain.spawn_stop();
+        drain.leave("a test");
+        drain.leaving().await;
+        assert!(!stopping.is_finished());
+        drop(shard);
+        assert!(stopping.await.expect("stopped").is_clean());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_task_that_panics_does_not_hold_the_process() {
+        let drain = Drain::new();
+        let broken = drain.spawn("broken", async { panic!("on purpose") });
+        assert!(broken.await.is_err());
+        drain.leave("a test");
+        assert!(drain.stop(PATIENCE).await.is_clean());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn background_work_runs_to_the_last_and_is_not_waited_for() {
+        let drain = Drain::new();
+        let (alive, mut ended) = watch::channel(());
+        drain.spawn_background("admin", async move {
+            std::future::pending::<()>().await;
+            drop(alive);
+        });
+        drain.leave("a test");
+        assert!(drain.stop(PATIENCE).await.is_clean());
+        assert!(ended.changed().await.is_err(), "dropped after the stop");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn leaving_twice_is_leaving_once() {
+        let drain = Drain::new();
+        drain.leave("first");
+        drain.leave("second");
+        assert!(drain.stop(PATIENCE).await.is_clean());
+        drain.leave("third");
+        assert_eq!(drain.phase(), Phase::Stopped);
+    }
+
+    impl Drain {
+        /// Stops without being tracked by itself.
+        fn spawn_stop(&self) -> JoinHandle<Farewell> {
+            let drain = self.clone();
+            #[allow(
+                clippy::disallowed_methods,
+                reason = "a tracked task would wait for itself"
+            )]
+            tokio::spawn(async move { drain.stop(PATIENCE).await })
+        }
+    }
+}

@@ -1,0 +1,352 @@
+//! Metrics: declared once with [`metrics!`](crate::metrics), rendered for Prometheus by the admin listener. Labels are
+//! fixed words of the program, never anything a client sent: the number of series is bounded by the code.
+//!
+//! ```
+//! service::metrics! {
+//!     /// What a node counts.
+//!     pub struct NodeMetrics {
+//!         /// Connections that are open now.
+//!         connections: Gauge = "chatify_connections",
+//!         /// Drafts refused because the room's lane was full.
+//!         refused_full: Counter = "chatify_drafts_refused_total" { "reason" = "full" },
+//!         /// From a draft's arrival to its acknowledgement.
+//!         ack_seconds: Histogram = "chatify_ack_seconds",
+//!         /// Problems told to clients, by code.
+//!         problems: CounterBy = "chatify_problems_total" { "code" = "" },
+//!     }
+//! }
+//! let metrics = NodeMetrics::register();
+//! metrics.connections.increment(1.0);
+//! metrics.problems.with("rate_limited").increment(1);
+//! ```
+
+use std::fmt;
+use std::fs;
+use std::time::Duration;
+
+pub use metrics::{Counter, Gauge, Histogram};
+use metrics::{Label, counter, gauge, histogram};
+use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
+
+use crate::drain::Drain;
+
+/// Bounds of every `…_seconds` histogram: from a function call to a client's patience.
+const SECONDS: [f64; 15] = [
+    0.000_1, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
+];
+/// Bounds of every `…_bytes` histogram: from an empty frame to the greatest outbox.
+const BYTES: [f64; 8] = [
+    64.0,
+    256.0,
+    1_024.0,
+    4_096.0,
+    16_384.0,
+    65_536.0,
+    262_144.0,
+    1_048_576.0,
+];
+/// Bounds of every `…_size` histogram, which count things: a batch, a room, a backlog.
+const SIZES: [f64; 10] = [
+    1.0, 2.0, 4.0, 8.0, 16.0, 64.0, 256.0, 1_024.0, 4_096.0, 16_384.0,
+];
+/// How often old histogram samples are folded; bounds their memory while nobody scrapes.
+const UPKEEP_PERIOD: Duration = Duration::from_secs(5);
+
+/// The metrics of this process. Cheap to clone.
+#[derive(Clone)]
+pub struct Metrics {
+    handle: PrometheusHandle,
+}
+
+/// Metrics could not be installed; the text says why.
+#[derive(Debug)]
+pub struct MetricsError(BuildError);
+
+impl fmt::Display for MetricsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "metrics could not be installed: {}", self.0)
+    }
+}
+
+impl std::error::Error for MetricsError {}
+
+/// Installs the recorder of this process, before any metric is registered.
+///
+/// # Errors
+/// On a second call.
+pub fn install() -> Result<Metrics, MetricsError> {
+    let handle = builder()
+        .and_then(PrometheusBuilder::install_recorder)
+        .map_err(MetricsError)?;
+    register_process(env!("CARGO_PKG_VERSION"));
+    Ok(Metrics { handle })
+}
+
+fn builder() -> Result<PrometheusBuilder, BuildError> {
+    let suffix = |text: &str| Matcher::Suffix(text.to_owned());
+    PrometheusBuilder::new()
+        .set_buckets_for_metric(suffix("_seconds"), &SECONDS)?
+        .set_buckets_for_metric(suffix("_bytes"), &BYTES)?
+        .set_buckets_for_metric(suffix("_size"), &SIZES)
+}
+
+impl Metrics {
+    /// Everything in the text format of Prometheus.
+    pub fn render(&self) -> String {
+        measure_process();
+        self.handle.render()
+    }
+
+    /// Keeps the memory of histograms bounded, until the process stops.
+    pub fn spawn_upkeep(&self, drain: &Drain) {
+        let handle = self.handle.clone();
+        drain.spawn_background("metrics upkeep", async move {
+            loop {
+                tokio::time::sleep(UPKEEP_PERIOD).await;
+                handle.run_upkeep();
+            }
+        });
+    }
+}
+
+/// A counter with one label whose values are fixed words.
+#[derive(Clone, Debug)]
+pub struct CounterBy {
+    name: &'static str,
+    label: &'static str,
+}
+
+impl CounterBy {
+    /// The counter for one value of the label. Looks it up each time: keep it where that happens often.
+    pub fn with(&self, value: &'static str) -> Counter {
+        counter!(self.name, vec![Label::from_static_parts(self.label, value)])
+    }
+}
+
+/// What [`metrics!`](crate::metrics) can declare.
+pub trait Metric {
+    /// Describes and registers it with the recorder of this process.
+    fn register(
+        name: &'static str,
+        labels: &'static [(&'static str, &'static str)],
+        doc: &str,
+    ) -> Self;
+}
+
+fn fixed(labels: &'static [(&'static str, &'static str)]) -> Vec<Label> {
+    labels
+        .iter()
+        .map(|(label, value)| Label::from_static_parts(label, value))
+        .collect()
+}
+
+impl Metric for Counter {
+    fn register(
+        name: &'static str,
+        labels: &'static [(&'static str, &'static str)],
+        doc: &str,
+    ) -> Self {
+        metrics::describe_counter!(name, doc.to_owned());
+        counter!(name, fixed(labels))
+    }
+}
+
+impl Metric for Gauge {
+    fn register(
+        name: &'static str,
+        labels: &'static [(&'static str, &'static str)],
+        doc: &str,
+    ) -> Self {
+        metrics::describe_gauge!(name, doc.to_owned());
+        gauge!(name, fixed(labels))
+    }
+}
+
+impl Metric for Histogram {
+    fn register(
+        name: &'static str,
+        labels: &'static [(&'static str, &'static str)],
+        doc: &str,
+    ) -> Self {
+        metrics::describe_histogram!(name, doc.to_owned());
+        histogram!(name, fixed(labels))
+    }
+}
+
+impl Metric for CounterBy {
+    fn register(
+        name: &'static str,
+        labels: &'static [(&'static str, &'static str)],
+        doc: &str,
+    ) -> Self {
+        metrics::describe_counter!(name, doc.to_owned());
+        Self {
+            name,
+            label: labels.first().map_or("value", |(label, _)| label),
+        }
+    }
+}
+
+/// Declares a service's metrics: `/// doc \n field: Kind = "name" { "label" = "value" },`, with `register()` to get them.
+/// Every declared metric has a row in docs/metrics.md; a test compares the two.
+#[macro_export]
+macro_rules! metrics {
+    (
+        $(#[doc = $about:literal])*
+        $visibility:vis struct $name:ident {
+            $(
+                $(#[doc = $doc:literal])+
+                $field:ident: $kind:ident = $metric:literal
+                    $({ $($label:literal = $value:literal),+ $(,)? })?
+            ),* $(,)?
+        }
+    ) => {
+        $(#[doc = $about])*
+        #[derive(Clone)]
+        $visibility struct $name {
+            $(
+                $(#[doc = $doc])+
+                pub $field: $crate::metrics::$kind,
+            )*
+        }
+
+        impl $name {
+            /// Registers all of them with the recorder of this process.
+            $visibility fn register() -> Self {
+                Self {
+                    $($field: <$crate::metrics::$kind as $crate::metrics::Metric>::register(
+                        $metric,
+                        &[$($(($label, $value)),+)?],
+                        concat!($($doc),+).trim(),
+                    ),)*
+                }
+            }
+        }
+    };
+}
+
+fn register_process(version: &'static str) {
+    metrics::describe_gauge!(
+        "chatify_build_info",
+        "Always 1; the label names the version."
+    );
+    gauge!("chatify_build_info", "version" => version).set(1.0);
+    metrics::describe_gauge!(
+        "process_resident_memory_bytes",
+        "Memory of the process in RAM."
+    );
+    metrics::describe_gauge!("process_open_fds", "File descriptors that are open.");
+    metrics::describe_counter!(
+        "process_cpu_seconds_total",
+        "CPU time used, user and system."
+    );
+}
+
+/// Linux' own accounting, read at each scrape. What cannot be read is left as it was.
+fn measure_process() {
+    if let Some(kib) = fs::read_to_string("/proc/self/status")
+        .ok()
+        .as_deref()
+        .and_then(resident_kib)
+    {
+        gauge!("process_resident_memory_bytes").set(kib * 1024.0);
+    }
+    if let Some(seconds) = fs::read_to_string("/proc/self/stat")
+        .ok()
+        .as_deref()
+        .and_then(cpu_seconds)
+    {
+        counter!("process_cpu_seconds_total").absolute(seconds);
+    }
+    if let Ok(open) = fs::read_dir("/proc/self/fd") {
+        // Without the one that reads the folder.
+        let open = u32::try_from(open.count().saturating_sub(1)).unwrap_or(u32::MAX);
+        gauge!("process_open_fds").set(f64::from(open));
+    }
+}
+
+fn resident_kib(status: &str) -> Option<f64> {
+    status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))?
+        .trim()
+        .split(' ')
+        .next()?
+        .parse()
+        .ok()
+}
+
+/// User and system time, which stand 12 and 13 fields behind the command's closing bracket, in hundredths.
+fn cpu_seconds(stat: &str) -> Option<u64> {
+    let mut fields = stat.rsplit_once(')')?.1.split_whitespace().skip(11);
+    let user: u64 = fields.next()?.parse().ok()?;
+    let system: u64 = fields.next()?.parse().ok()?;
+    Some((user + system) / 100)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    crate::metrics! {
+        /// Metrics of the tests.
+        struct Demo {
+            /// Connections that are
+            /// open now.
+            open: Gauge = "demo_open",
+            /// Sends refused.
+            full: Counter = "demo_refused_total" { "reason" = "full" },
+            /// Sends refused.
+            slow: Counter = "demo_refused_total" { "reason" = "slow" },
+            /// Problems by code.
+            problems: CounterBy = "demo_problems_total" { "code" = "" },
+            /// Time to the ack.
+            ack: Histogram = "demo_ack_seconds",
+        }
+    }
+
+    #[test]
+    fn declared_metrics_are_rendered_with_their_documentation() {
+        let recorder = builder().expect("bounds").build_recorder();
+        let metrics = Metrics {
+            handle: recorder.handle(),
+        };
+        let page = metrics::with_local_recorder(&recorder, || {
+            let demo = Demo::register();
+            register_process("1.2.3");
+            demo.open.set(3.0);
+            demo.full.increment(1);
+            demo.slow.increment(2);
+            demo.problems.with("rate_limited").increment(5);
+            demo.ack.record(0.02);
+            metrics.render()
+        });
+        for line in [
+            "# HELP demo_open Connections that are open now.",
+            "demo_open 3",
+            "demo_refused_total{reason=\"full\"} 1",
+            "demo_refused_total{reason=\"slow\"} 2",
+            "demo_problems_total{code=\"rate_limited\"} 5",
+            "demo_ack_seconds_bucket{le=\"0.01\"} 0",
+            "demo_ack_seconds_bucket{le=\"0.025\"} 1",
+            "chatify_build_info{version=\"1.2.3\"} 1",
+        ] {
+            assert!(
+                page.lines().any(|given| given == line),
+                "{line}\nis not in\n{page}"
+            );
+        }
+        assert!(page.contains("process_resident_memory_bytes "), "{page}");
+    }
+
+    #[test]
+    fn the_kernels_accounting_is_read_right() {
+        assert_eq!(
+            resident_kib("Name:\tx\nVmRSS:\t    1234 kB\n"),
+            Some(1234.0)
+        );
+        let stat = "7 (a) b) S 1 2 3 4 5 6 7 8 9 10 150 250 0 0";
+        assert_eq!(cpu_seconds(stat), Some(4));
+        assert_eq!(cpu_seconds("garbage"), None);
+    }
+}
