@@ -2,7 +2,7 @@
 //! are escaped. Panics are logged like everything else. Trace ids connect a request's log lines with its answer.
 
 use std::fmt;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 
 use tracing::error;
 use tracing_subscriber::EnvFilter;
@@ -38,14 +38,11 @@ impl std::error::Error for TelemetryError {}
 pub fn start_logs(config: &ProcessConfig) -> Result<(), TelemetryError> {
     let filter = EnvFilter::try_new(&config.log)
         .map_err(|error| TelemetryError::Filter(error.to_string()))?;
-    let colour = config.log_format == LogFormat::Pretty && io::stderr().is_terminal();
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_ansi(colour)
-        .with_writer(Lines {
-            out: io::stderr,
-            colour,
-        });
+        // No colours: fields would bring a client's own escape sequences along.
+        .with_ansi(false)
+        .with_writer(Lines(io::stderr));
     match config.log_format {
         LogFormat::Pretty => builder.compact().try_init(),
         LogFormat::Json => builder
@@ -113,18 +110,11 @@ fn parse_traceparent(header: &str) -> Option<TraceId> {
 }
 
 /// Makes a [`Line`] for every event.
-struct Lines<F> {
-    out: F,
-    colour: bool,
-}
+struct Lines<F>(F);
 
 /// Escapes control characters on their way out. The formatter hands over a whole event at once, so only its last byte
 /// may be a line feed.
-struct Line<W> {
-    out: W,
-    /// The formatter's own colours begin with ESC; it has escaped those of others.
-    colour: bool,
-}
+struct Line<W>(W);
 
 impl<'a, F, W> MakeWriter<'a> for Lines<F>
 where
@@ -134,42 +124,36 @@ where
     type Writer = Line<W>;
 
     fn make_writer(&'a self) -> Line<W> {
-        Line {
-            out: (self.out)(),
-            colour: self.colour,
-        }
+        Line((self.0)())
     }
 }
 
 impl<W: Write> Write for Line<W> {
     fn write(&mut self, event: &[u8]) -> io::Result<usize> {
-        let colour = self.colour;
-        let is_bad = |byte: u8| (byte < 0x20 && !(colour && byte == 0x1b)) || byte == 0x7f;
-        let (body, end) = match event {
-            [body @ .., b'\n'] => (body, &b"\n"[..]),
-            _ => (event, &b""[..]),
-        };
-        if !body.iter().copied().any(is_bad) {
-            self.out.write_all(event)?;
+        let body = event.strip_suffix(b"\n").unwrap_or(event);
+        // 0xC2 begins the C1 controls, which some terminals obey, and a few letters.
+        if body
+            .iter()
+            .all(|byte| *byte >= 0x20 && !matches!(byte, 0x7f | 0xc2))
+        {
+            self.0.write_all(event)?;
             return Ok(event.len());
         }
-        let mut clean = Vec::with_capacity(event.len() + 16);
-        for byte in body.iter().copied() {
-            match byte {
-                b'\n' => clean.extend_from_slice(b"\\n"),
-                byte if is_bad(byte) => {
-                    clean.extend_from_slice(format!("\\x{byte:02x}").as_bytes())
-                }
-                byte => clean.push(byte),
+        let mut clean = String::with_capacity(event.len() + 16);
+        for letter in String::from_utf8_lossy(body).chars() {
+            if letter.is_control() {
+                clean.extend(letter.escape_default());
+            } else {
+                clean.push(letter);
             }
         }
-        clean.extend_from_slice(end);
-        self.out.write_all(&clean)?;
+        clean.push('\n');
+        self.0.write_all(clean.as_bytes())?;
         Ok(event.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.out.flush()
+        self.0.flush()
     }
 }
 
@@ -196,15 +180,12 @@ mod tests {
         }
     }
 
-    fn logged(colour: bool, json: bool, log: impl FnOnce()) -> String {
+    fn logged(json: bool, log: impl FnOnce()) -> String {
         let sink = Sink::default();
         let out = sink.clone();
         let builder = tracing_subscriber::fmt()
-            .with_ansi(colour)
-            .with_writer(Lines {
-                out: move || out.clone(),
-                colour,
-            });
+            .with_ansi(false)
+            .with_writer(Lines(move || out.clone()));
         if json {
             tracing::subscriber::with_default(builder.json().flatten_event(true).finish(), log);
         } else {
@@ -214,25 +195,20 @@ mod tests {
         String::from_utf8(bytes).expect("text")
     }
 
-    const EVIL: &str = "a\nINFO forged\r\x1b[2J\x07";
-
     #[test]
     fn a_client_can_neither_forge_a_line_nor_steer_the_terminal() {
+        let evil = "grüße\nINFO forged\r\x1b[2J\x07\u{9b}31m";
         for json in [false, true] {
-            for colour in [false, true] {
-                let text = logged(colour, json, || tracing::info!(name = %EVIL, "{EVIL}"));
-                assert_eq!(text.matches('\n').count(), 1, "{text:?}");
-                assert!(
-                    !text.contains("\x1b[2J") && !text.contains(['\r', '\x07']),
-                    "{text:?}"
-                );
-            }
+            let text = logged(json, || tracing::info!(name = %evil, "{evil}"));
+            let body = text.strip_suffix('\n').expect("one whole line");
+            assert!(!body.contains(char::is_control), "{text:?}");
+            assert!(body.contains("grüße"), "{text:?}");
         }
     }
 
     #[test]
     fn json_lines_are_objects_with_their_fields_on_top() {
-        let text = logged(false, true, || tracing::info!(room = 7, "said"));
+        let text = logged(true, || tracing::info!(room = 7, "said"));
         let value: serde_json::Value = serde_json::from_str(&text).expect("JSON");
         assert_eq!(
             (&value["message"], &value["room"]),
