@@ -1,8 +1,11 @@
 //! People and their signed-in devices.
 
 use serde::{Deserialize, Serialize};
+use unicode_normalization::UnicodeNormalization;
 
 use crate::ids::{SessionId, UserId};
+use crate::limits;
+use crate::problem::{Code, Problem};
 use crate::time::Timestamp;
 
 /// A person as others see them.
@@ -73,4 +76,62 @@ pub struct Presence {
     /// A line of their own, up to 80 characters.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
+}
+
+/// The name that a person chose, in its one spelling (NFC, no spaces around it).
+///
+/// # Errors
+/// When it is empty, longer than 64 characters, or holds characters that others cannot see or that turn the text around
+/// them; the problem points at `pointer`.
+pub fn display_name(text: &str, pointer: &str) -> Result<String, Problem> {
+    let name: String = text.trim().nfc().collect();
+    let refused =
+        |kind, detail: &str| Err(Problem::field(Code::InvalidRequest, pointer, kind, detail));
+    if name.is_empty() {
+        return refused("too_short", "a name has at least one character");
+    }
+    if name.chars().count() > limits::DISPLAY_NAME_CHARS_MAX {
+        return refused("too_long", "a name has at most 64 characters");
+    }
+    if name.chars().any(is_treacherous) {
+        return refused(
+            "format",
+            "a name has no control characters and none that cannot be seen",
+        );
+    }
+    Ok(name)
+}
+
+/// Control characters, line breaks of other alphabets, and what steers the direction of writing. Joiners stay: scripts
+/// and family emojis need them.
+fn is_treacherous(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{feff}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_what_others_can_read() {
+        let name = |text: &str| {
+            display_name(text, "/displayName").map_err(|problem| problem.errors[0].code.clone())
+        };
+        assert_eq!(name("  Ada  ").as_deref(), Ok("Ada"));
+        assert_eq!(name("Zoe\u{308}").as_deref(), Ok("Zo\u{eb}"));
+        assert_eq!(
+            name("\u{1f469}\u{200d}\u{1f469}").as_deref(),
+            Ok("\u{1f469}\u{200d}\u{1f469}")
+        );
+        assert_eq!(
+            name(&"\u{4f60}".repeat(64)).map(|name| name.chars().count()),
+            Ok(64)
+        );
+        assert_eq!(name(&"a".repeat(65)).unwrap_err(), "too_long");
+        assert_eq!(name("  ").unwrap_err(), "too_short");
+        for bad in ["a\nb", "a\0", "\u{202e}evil", "a\u{200b}b", "a\u{85}b"] {
+            assert_eq!(name(bad).unwrap_err(), "format", "{bad:?}");
+        }
+    }
 }
