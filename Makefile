@@ -1,0 +1,36 @@
+# One line of help stands behind each target's `##`. Everything of weight is a short script under ops/dev/.
+.DEFAULT_GOAL := help
+.PHONY: help up test web check bench sim fuzz e2e docs clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+up: ## Build what is needed and run chatify on this machine; ARGS="--listen 0.0.0.0:8080" passes settings on
+	@ops/dev/up.sh $(ARGS)
+
+test: ## Everything that must hold before a change is merged; installs what is missing where it may
+	@ops/dev/test.sh
+
+check: ## The quick part of `make test`: format, lints, types, house rules, licences
+	@ops/dev/check.sh
+
+web: ## Build the web client into web/dist, if its sources changed
+	@ops/dev/web.sh
+
+e2e: ## The stories through real browsers and stock clients
+	@ops/dev/e2e.sh
+
+sim: ## Simulate clusters on a virtual clock; SEEDS=20000 chooses how many, SEED=7 replays one
+	@SEEDS="$(SEEDS)" SEED="$(SEED)" ops/dev/sim.sh
+
+fuzz: ## Fuzz every decoder; SECONDS_EACH=60 chooses how long, TARGET=name only one
+	@SECONDS_EACH="$(SECONDS_EACH)" TARGET="$(TARGET)" ops/dev/fuzz.sh
+
+bench: ## Run the benches and print a table; FILTER=word chooses some
+	@FILTER="$(FILTER)" ops/dev/bench.sh
+
+docs: ## Write the generated pages under docs/ again
+	@ops/dev/docs.sh
+
+clean: ## Remove everything that was built (never data, never the shared cache)
+	@ops/dev/clean.sh

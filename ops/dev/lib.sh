@@ -1,0 +1,95 @@
+# What the scripts of this folder share: where things are, how they speak, how a missing tool is had. Sourced, never run.
+# Tools that are built once live in $CACHE and are shared by all clones of one user.
+
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+ROOT=$PWD
+CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/chatify
+TARGET_DIR=${CARGO_TARGET_DIR:-$ROOT/target}
+export PATH="$CACHE/tools/bin:$PATH"
+CARGO_DENY_VERSION=0.20.2
+CARGO_FUZZ_VERSION=0.13.1
+NODE_MAJOR_MIN=20
+
+say() { printf '==> %s\n' "$*"; }
+die() { printf 'error: %s\n' "$*" >&2; exit 1; }
+has() { command -v "$1" >/dev/null 2>&1; }
+
+# as_root COMMAND...: as root or by sudo without a password; fails where neither is possible.
+as_root() {
+  if [ "$(id -u)" = 0 ]; then "$@"; elif has sudo && sudo -n true 2>/dev/null; then sudo -n "$@"; else return 1; fi
+}
+
+# need COMMAND PACKAGE: installs Debian's package when the command is missing, or says how to.
+need() {
+  if has "$1"; then return; fi
+  say "installing $2 (for $1)"
+  if has apt-get && as_root true 2>/dev/null; then
+    export DEBIAN_FRONTEND=noninteractive
+    as_root apt-get install -y -qq --no-install-recommends "$2" >/dev/null 2>&1 ||
+      { as_root apt-get update -qq && as_root apt-get install -y -qq --no-install-recommends "$2" >/dev/null; } ||
+      die "apt-get could not install $2; install it by hand"
+    has "$1" || die "$2 is installed, and still there is no $1"
+  else
+    die "$1 is missing and this user may not install it. Run: sudo apt-get install $2"
+  fi
+}
+
+need_rust() {
+  need cc gcc
+  has cargo || die "cargo is missing. Install Rust from https://rustup.rs, then open a new shell"
+}
+
+need_node() {
+  local major
+  has node && has npm || die "node $NODE_MAJOR_MIN or newer with npm is missing. See https://nodejs.org/en/download"
+  major=$(node -p 'process.versions.node.split(".")[0]')
+  [ "$major" -ge "$NODE_MAJOR_MIN" ] || die "node $(node -v) is too old: $NODE_MAJOR_MIN or newer is needed"
+}
+
+# need_cargo_tool NAME VERSION: builds a cargo subcommand into the shared cache, once. Takes minutes.
+need_cargo_tool() {
+  if cargo "${1#cargo-}" --version >/dev/null 2>&1; then return; fi
+  say "building $1 $2 into the shared cache (once; takes some minutes)"
+  mkdir -p "$CACHE"
+  # Under a lock: two clones may test at the same time.
+  (
+    flock 9
+    if [ ! -x "$CACHE/tools/bin/$1" ]; then
+      CARGO_TARGET_DIR="$CACHE/build-$1" nice cargo install --quiet --locked --no-default-features \
+        --version "$2" --root "$CACHE/tools" "$1"
+      rm -rf "$CACHE/build-$1"
+    fi
+  ) 9>"$CACHE/$1.lock"
+}
+
+# fingerprint PATH...: one hash over all files below, without what tools put there.
+fingerprint() {
+  find "$@" \( -name node_modules -o -name dist \) -prune -o -type f -print0 | LC_ALL=C sort -z |
+    xargs -0 sha256sum | sha256sum | cut -d ' ' -f 1
+}
+
+# unchanged NAME HASH: whether NAME was last done with this hash.  done_with NAME HASH: remembers it.
+unchanged() { [ "$(cat "$ROOT/target/dev/$1" 2>/dev/null)" = "$2" ]; }
+done_with() { mkdir -p "$ROOT/target/dev" && printf '%s' "$2" >"$ROOT/target/dev/$1"; }
+
+web_install() {
+  need_node
+  local wanted
+  wanted=$(cat web/package.json web/package-lock.json | sha256sum | cut -d ' ' -f 1)
+  if [ -d web/node_modules ] && unchanged web-modules "$wanted"; then return; fi
+  say "web: npm ci"
+  (cd web && npm ci --no-audit --no-fund --loglevel=error)
+  done_with web-modules "$wanted"
+}
+
+web_build() {
+  local wanted
+  wanted=$(fingerprint web)
+  if [ -f web/dist/index.html ] && unchanged web-dist "$wanted"; then say "web: nothing changed"; return; fi
+  web_install
+  say "web: building"
+  (cd web && npm run --silent build)
+  # A build may write generated types: the hash is taken of what it leaves.
+  done_with web-dist "$(fingerprint web)"
+}
