@@ -1,1 +1,817 @@
 //! The domain as one deterministic machine: no I/O, no clock, no chance.
+//!
+//! A node runs one [`Hub`] a shard. A hub has three roles, each in its own module: it keeps the sockets of its shard
+//! ([`hub`]), it is the *home* of some rooms ([`home`]: append lane, timeline, authority) and of some people
+//! ([`people`]: presence). Rooms and people are dealt over the hubs of a node by hash ([`home_of`]).
+//!
+//! The whole data flow is on this page: [`Input`] is everything that can happen to a hub, [`Effect`] everything that it
+//! can ask for. `Hub::handle(now, input, &mut effects)` never blocks, never reads a clock and never draws a number, so
+//! that whole clusters run in one thread of a test, from a seed.
+
+mod authority;
+mod home;
+mod hub;
+mod lag;
+mod lane;
+mod local;
+mod map;
+mod minter;
+mod pace;
+mod people;
+mod timeline;
+
+use std::sync::Arc;
+
+use protocol::entry::{Draft, Entry, Hint};
+use protocol::event::client::{Cursor, WatchPresence};
+use protocol::frame::Frame;
+use protocol::ids::{ClientId, MessageId, RoomId, SessionId, UserId};
+use protocol::message::{Message, Seq};
+use protocol::problem::Problem;
+use protocol::room::{Epoch, Head, LeaveReason, Member, ReadMarker, Room, RoomSummary};
+use protocol::time::Timestamp;
+use protocol::user::{Presence, PresenceStatus};
+
+pub use hub::{Hub, granted, refused};
+
+/// The time of an input: monotonic for every deadline, wall clock only to stamp entries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Now {
+    /// Milliseconds since the process started.
+    pub mono: u64,
+    /// The wall clock.
+    pub wall: Timestamp,
+}
+
+/// A hub of this node, counted from 0; at most 64.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct HubId(pub u8);
+
+/// A socket of one hub: a slot and how often the slot was used before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ConnId {
+    /// The slot.
+    pub index: u32,
+    /// Tells this use of the slot from earlier ones.
+    pub generation: u32,
+}
+
+/// How a node is set up, as far as the domain cares.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// Which hub this is.
+    pub hub: HubId,
+    /// How many hubs the node has.
+    pub hubs: u8,
+    /// The node's name, shown in `session:ready`.
+    pub node: String,
+    /// Other nodes write too: watch the bus, re-announce heads, sweep.
+    pub cluster: bool,
+    /// Whether rate limits are on.
+    pub limits: bool,
+    /// Where this hub's ids begin; different for every hub of every process.
+    pub seed: [u64; 4],
+}
+
+/// The hub of a node that a room or a person is dealt to.
+pub fn home_of(key: u128, hubs: u8) -> HubId {
+    // Ids are random in their low half; the multiplication spreads what is not.
+    let mixed = (key as u64 ^ (key >> 64) as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32;
+    HubId((mixed % u64::from(hubs.max(1))) as u8)
+}
+
+/// Everything that can happen to a hub.
+#[derive(Debug)]
+pub enum Input {
+    // ── from this shard's sockets ──
+    /// A socket was authenticated; it is told nothing before [`Input::RoomsLoaded`].
+    Connected {
+        /// The socket.
+        conn: ConnId,
+        /// Who it is.
+        who: Who,
+        /// Where its client stands.
+        cursors: Vec<(RoomId, Cursor)>,
+    },
+    /// A socket wants something of a room's log.
+    Act {
+        /// The socket.
+        asked: Asked,
+        /// The room.
+        room: RoomId,
+        /// What it wants.
+        act: Act,
+    },
+    /// A socket wants the events of a room (again). The shell has read the room and answered; nothing happens when the
+    /// socket is in it already.
+    Subscribe {
+        /// The socket.
+        conn: ConnId,
+        /// The room as its user sees it.
+        summary: Box<RoomSummary>,
+        /// The last entry that it has.
+        after: Seq,
+    },
+    /// A socket does not want a room's events for now.
+    Unsubscribe {
+        /// The socket.
+        asked: Asked,
+        /// The room.
+        room: RoomId,
+    },
+    /// A socket's user writes, or has stopped.
+    Typing {
+        /// The socket.
+        asked: Asked,
+        /// The room.
+        room: RoomId,
+        /// Writes, or has stopped.
+        active: bool,
+    },
+    /// The store has moved a read marker (asked for by a socket or over REST).
+    ReadMoved {
+        /// Which socket asked, if one did.
+        asked: Option<Asked>,
+        /// What moved.
+        moved: Moved,
+    },
+    /// A socket's user says how they are.
+    PresenceSet {
+        /// The socket.
+        asked: Asked,
+        /// How they are.
+        status: PresenceStatus,
+        /// A line of their own.
+        text: Option<String>,
+    },
+    /// A socket wants to know of some people from now on; the shell has left out whom it may not know.
+    PresenceWatch {
+        /// The socket.
+        asked: Asked,
+        /// Whom it asked for.
+        whom: WatchPresence,
+        /// Whom it may know of.
+        visible: Vec<UserId>,
+    },
+    /// A socket brought a new token of its session.
+    AuthRefreshed {
+        /// The socket.
+        asked: Asked,
+        /// When the new token ends.
+        expires: Timestamp,
+    },
+    /// A socket is gone.
+    Disconnected {
+        /// The socket.
+        conn: ConnId,
+    },
+
+    // ── from REST calls, at the hub that is home to the room or person ──
+    /// A call wants something of a room's log.
+    Call {
+        /// Under what the shell knows the call.
+        call: u64,
+        /// The room.
+        room: RoomId,
+        /// What it wants.
+        draft: Draft,
+    },
+
+    // ── between the hubs of a node ──
+    /// For a room whose home this hub is.
+    Home {
+        /// The room.
+        room: RoomId,
+        /// What is asked of its home.
+        command: HomeCommand,
+    },
+    /// For a person whose home this hub is.
+    Person {
+        /// The person.
+        user: UserId,
+        /// What is asked of their home.
+        command: PersonCommand,
+    },
+    /// For this hub's sockets.
+    Notice(Notice),
+
+    // ── from the store ──
+    /// The rooms of a socket's user were read (after [`Effect::LoadRooms`]).
+    RoomsLoaded {
+        /// The socket.
+        conn: ConnId,
+        /// The rooms.
+        rooms: Result<Vec<RoomSummary>, Problem>,
+    },
+    /// One room was read for a user who was just added to it (after [`Effect::LoadRoom`]).
+    RoomLoaded {
+        /// The user.
+        user: UserId,
+        /// The room.
+        room: RoomId,
+        /// The room as they see it; `None` when they are not in it (any more).
+        summary: Option<Box<RoomSummary>>,
+    },
+    /// An answer to one of a home's questions.
+    Store {
+        /// The room.
+        room: RoomId,
+        /// Which question; answers to a question that is no longer open are dropped.
+        ticket: u64,
+        /// The answer.
+        answer: StoreAnswer,
+    },
+    /// Where some rooms' logs end (after [`Effect::Heads`]).
+    Heads {
+        /// The rooms that exist.
+        heads: Vec<(RoomId, Head)>,
+    },
+
+    // ── from the bus ──
+    /// Another node has committed, or says again where a log ends.
+    Hint(Box<Hint>),
+    /// Something short-lived from another node, for the sockets in a room.
+    Passing {
+        /// The room.
+        room: RoomId,
+        /// What.
+        passing: Passing,
+    },
+    /// The bus has confirmed that a room's hints reach this node from now on.
+    Watched {
+        /// The room.
+        room: RoomId,
+    },
+    /// Hints of any room may have been lost (reconnect, failover).
+    BusLost,
+
+    // ── from auth ──
+    /// Sessions were signed out.
+    Revoked {
+        /// Which.
+        sessions: Arc<[SessionId]>,
+        /// `logout`, `revoked` or `refresh_reused`.
+        reason: &'static str,
+    },
+
+    // ── time ──
+    /// A deadline has come ([`Hub::next_deadline`]).
+    Tick,
+}
+
+/// A socket that asked for something, and how to answer it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// The socket.
+    pub conn: ConnId,
+    /// Its ack id; `None` when it wants no answer.
+    pub ack: Option<u64>,
+}
+
+/// A read marker that moved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Moved {
+    /// The room.
+    pub room: RoomId,
+    /// Whose marker.
+    pub user: UserId,
+    /// Where it is now.
+    pub marker: ReadMarker,
+    /// Unread messages that name the reader.
+    pub mentions: u64,
+    /// How many messages the room has.
+    pub head_n: u64,
+}
+
+/// Whom a socket belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Who {
+    /// The user.
+    pub user: UserId,
+    /// The session of the access token.
+    pub session: SessionId,
+    /// When the access token ends.
+    pub expires: Timestamp,
+}
+
+/// What a socket may ask of a room's log.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Act {
+    /// Say something.
+    Send(protocol::event::client::SendMessage),
+    /// Change a text.
+    Edit {
+        /// Which message.
+        id: MessageId,
+        /// The new text.
+        text: String,
+        /// Only if this is still its version.
+        version: Option<u32>,
+    },
+    /// Delete a message.
+    Delete {
+        /// Which message.
+        id: MessageId,
+    },
+    /// Add or take back a reaction.
+    React {
+        /// Under which message.
+        id: MessageId,
+        /// The emoji.
+        emoji: String,
+        /// Add, or take back.
+        add: bool,
+    },
+}
+
+/// Who waits for the outcome of a draft.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// A socket of some hub of this node.
+    Socket {
+        /// Its hub.
+        hub: HubId,
+        /// The socket.
+        conn: ConnId,
+        /// How to answer it.
+        ack: Option<u64>,
+    },
+    /// A REST call at this hub.
+    Call(u64),
+}
+
+/// What is asked of a room's home.
+#[derive(Debug)]
+pub enum HomeCommand {
+    /// A hub has its first socket in the room. `known` is where the log ended when the store was read.
+    Join {
+        /// The hub.
+        hub: HubId,
+        /// A head that was surely reached.
+        known: Head,
+    },
+    /// A hub has no socket in the room any more.
+    Part {
+        /// The hub.
+        hub: HubId,
+    },
+    /// Somebody wants a change.
+    Submit {
+        /// The change.
+        draft: Draft,
+        /// Who waits.
+        origin: Origin,
+    },
+    /// A socket lags behind its hub: what came after `after`?
+    CatchUp {
+        /// The hub.
+        hub: HubId,
+        /// The socket.
+        conn: ConnId,
+        /// The last entry that it has.
+        after: Seq,
+    },
+    /// Something short-lived of a socket, for the room's other sockets.
+    Pass(Passing),
+}
+
+/// Short-lived news: lost without harm.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Passing {
+    /// Somebody writes, or has stopped.
+    Typing {
+        /// Who.
+        user: UserId,
+        /// Writes, or has stopped.
+        active: bool,
+    },
+    /// Somebody has read on.
+    Receipt {
+        /// Who.
+        user: UserId,
+        /// How far.
+        marker: ReadMarker,
+    },
+}
+
+/// What is asked of a person's home.
+#[derive(Debug)]
+pub enum PersonCommand {
+    /// A socket of theirs came; answered by [`Notice::Admitted`].
+    Arrive {
+        /// Its hub.
+        hub: HubId,
+        /// The socket.
+        conn: ConnId,
+    },
+    /// A socket of theirs is gone.
+    Depart {
+        /// Its hub.
+        hub: HubId,
+    },
+    /// How they say they are.
+    Set {
+        /// How.
+        status: PresenceStatus,
+        /// A line of their own.
+        text: Option<String>,
+    },
+    /// A hub wants to hear of them from now on, and how they are now.
+    Watch {
+        /// The hub.
+        hub: HubId,
+        /// The socket that asked.
+        asker: ConnId,
+    },
+    /// A REST call at this hub wants to know how they are; answered by [`Effect::Look`].
+    Look {
+        /// Which call.
+        call: u64,
+    },
+    /// A hub does not want to hear of them any more.
+    Unwatch {
+        /// The hub.
+        hub: HubId,
+    },
+    /// Tell all their sockets on this node.
+    Tell(Told),
+}
+
+/// News for one person, whatever room.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Told {
+    /// They are in a room now.
+    AddedTo {
+        /// The room.
+        room: RoomId,
+    },
+    /// They have read on, on some device.
+    ReadOn {
+        /// The room.
+        room: RoomId,
+        /// How far.
+        marker: ReadMarker,
+        /// Messages not read.
+        unread: u64,
+        /// Unread messages that name them.
+        mentions: u64,
+        /// The socket that did it knows already.
+        except: Option<(HubId, ConnId)>,
+    },
+}
+
+/// From a home to the sockets of a hub. Between two hubs these keep their order.
+#[derive(Clone, Debug)]
+pub enum Notice {
+    /// The next entries of a room, for every socket in it.
+    Live {
+        /// The room.
+        room: RoomId,
+        /// The room's incarnation.
+        epoch: Epoch,
+        /// Dense.
+        turns: Arc<[Turn]>,
+    },
+    /// A room's home has taken a hub in: live entries follow from here.
+    Joined {
+        /// The room.
+        room: RoomId,
+        /// The last entry that was delivered before.
+        position: Seq,
+    },
+    /// What a lagging socket had missed.
+    Page {
+        /// The room.
+        room: RoomId,
+        /// The socket.
+        conn: ConnId,
+        /// Dense, from what it asked for.
+        turns: Arc<[Turn]>,
+    },
+    /// A lagging socket cannot be brought up now (the store is away): it is cut and will come back.
+    PageFailed {
+        /// The room.
+        room: RoomId,
+        /// The socket.
+        conn: ConnId,
+    },
+    /// A room has another incarnation now: its sockets must come back and start over.
+    Restarted {
+        /// The room.
+        room: RoomId,
+    },
+    /// Short-lived news of a room.
+    Passing {
+        /// The room.
+        room: RoomId,
+        /// What.
+        passing: Passing,
+    },
+    /// What became of a socket's act.
+    Outcome {
+        /// The socket.
+        conn: ConnId,
+        /// How to answer it.
+        ack: u64,
+        /// The answer.
+        result: Result<Outcome, Problem>,
+    },
+    /// A person's home lets a socket in, or not (too many of them).
+    Admitted {
+        /// The socket.
+        conn: ConnId,
+        /// Whether it may stay.
+        admitted: bool,
+    },
+    /// How a watched person is; `asker` when it answers a question.
+    Presence {
+        /// Who and how.
+        presence: Presence,
+        /// The socket whose question it answers.
+        asker: Option<ConnId>,
+    },
+    /// News for a person's sockets.
+    Told {
+        /// The person.
+        user: UserId,
+        /// What.
+        told: Told,
+    },
+}
+
+/// One delivered entry: its frame, and what it means for who may hear the next one.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Turn {
+    /// Its place.
+    pub seq: Seq,
+    /// Its event, encoded once for all.
+    pub frame: Frame,
+    /// Who came or went by it.
+    pub passage: Passage,
+}
+
+/// Who came or went by an entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Passage {
+    /// Nobody.
+    None,
+    /// Somebody is a member now.
+    Came(UserId),
+    /// Somebody is none any more: nothing above this entry is for them.
+    Went(UserId, LeaveReason),
+    /// Nobody is: the room is gone.
+    Closed,
+}
+
+/// What became of a wish that was granted.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outcome {
+    /// It had been granted before.
+    pub duplicate: bool,
+    /// What it made.
+    pub made: Made,
+}
+
+/// What a granted wish made.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Made {
+    /// A message, or its new version or tombstone.
+    Message(Message),
+    /// A reaction's count.
+    Reaction {
+        /// The emoji.
+        emoji: String,
+        /// How many chose it.
+        count: u32,
+    },
+    /// A membership.
+    Member(Member),
+    /// Settings.
+    Room(Room),
+    /// Nothing to show.
+    Nothing,
+}
+
+/// What a home asks of the store: at most one question of its lane and one read of its log at a time.
+#[derive(Clone, Debug)]
+pub enum StoreQuestion {
+    /// Everything that is needed to accept changes.
+    Open,
+    /// Store a batch at its place.
+    Append {
+        /// The incarnation it was made for.
+        epoch: Epoch,
+        /// Dense.
+        entries: Arc<[Entry]>,
+    },
+    /// What became of these keys, and where does the log end?
+    Lookup {
+        /// Actor and key.
+        keys: Vec<(UserId, ClientId)>,
+    },
+    /// Messages in their latest version.
+    Messages {
+        /// Which.
+        ids: Vec<MessageId>,
+    },
+    /// Entries after a place.
+    Entries {
+        /// The place.
+        after: Seq,
+        /// At most so many.
+        limit: usize,
+    },
+}
+
+/// What the store answered.
+#[derive(Clone, Debug)]
+pub enum StoreAnswer {
+    /// To `Open`; `Ok(None)` when there is no such room.
+    Opened(Result<Option<Box<Opened>>, String>),
+    /// To `Append`.
+    Appended(Result<(), AppendFailed>),
+    /// To `Lookup`.
+    LookedUp(Result<(Head, Vec<Option<Entry>>), String>),
+    /// To `Messages`.
+    Messages(Result<Vec<Option<Message>>, String>),
+    /// To `Entries`.
+    Entries(Result<(Head, Vec<Entry>), String>),
+}
+
+/// One consistent picture of a room at `head`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Opened {
+    /// Settings.
+    pub room: Room,
+    /// Where the log ends; all else is as of this entry.
+    pub head: Head,
+    /// No entry is taken any more.
+    pub deleted: bool,
+    /// Everybody in it.
+    pub members: Vec<Member>,
+    /// Everybody kept out of it, and until when.
+    pub bans: Vec<protocol::entry::Ban>,
+}
+
+/// Why a batch was not acknowledged; the store's promise stands at its `AppendError`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AppendFailed {
+    /// A place or key is taken; alone it says nothing of the batch.
+    Conflict,
+    /// Certainly nothing was stored.
+    Unavailable,
+    /// Anything may have been stored, or may still be.
+    Unknown,
+}
+
+/// Everything that a hub can ask for. The shell carries them out in order.
+#[derive(Debug)]
+pub enum Effect {
+    // ── to this shard's sockets ──
+    /// An event for one socket.
+    Send {
+        /// The socket.
+        conn: ConnId,
+        /// The event.
+        frame: Frame,
+    },
+    /// An event for every live socket in a room ([`Hub::sockets_in`]).
+    Deliver {
+        /// The room's slot in this hub.
+        slot: u32,
+        /// The event.
+        frame: Frame,
+        /// It may be dropped for a socket that lags.
+        volatile: bool,
+    },
+    /// The answer to a socket's event.
+    Ack {
+        /// The socket.
+        conn: ConnId,
+        /// `{ok:true,data}` or `{ok:false,error}`.
+        frame: Frame,
+    },
+    /// End a socket.
+    Close {
+        /// The socket.
+        conn: ConnId,
+        /// How.
+        why: Close,
+    },
+
+    // ── between the hubs of this node ──
+    /// For the home of a room.
+    ToHome {
+        /// The room.
+        room: RoomId,
+        /// What is asked.
+        command: HomeCommand,
+    },
+    /// For the home of a person.
+    ToPerson {
+        /// The person.
+        user: UserId,
+        /// What is asked.
+        command: PersonCommand,
+    },
+    /// For the sockets of a hub.
+    ToHub {
+        /// The hub.
+        hub: HubId,
+        /// What.
+        notice: Notice,
+    },
+    /// The answer to a REST call at this hub.
+    Answer {
+        /// Which call.
+        call: u64,
+        /// What became of it.
+        result: Result<Outcome, Problem>,
+    },
+
+    /// How somebody is, for a REST call at this hub.
+    Look {
+        /// Which call.
+        call: u64,
+        /// Who and how.
+        presence: Presence,
+    },
+
+    // ── to the store ──
+    /// A home's question; answered by [`Input::Store`], in any time, once.
+    Ask {
+        /// The room.
+        room: RoomId,
+        /// Comes back with the answer.
+        ticket: u64,
+        /// The question.
+        question: StoreQuestion,
+    },
+    /// Read the rooms of a socket's user.
+    LoadRooms {
+        /// The socket.
+        conn: ConnId,
+        /// The user.
+        user: UserId,
+    },
+    /// Read one room as a user sees it.
+    LoadRoom {
+        /// The user.
+        user: UserId,
+        /// The room.
+        room: RoomId,
+    },
+    /// Read where some logs end.
+    Heads {
+        /// The rooms.
+        rooms: Vec<RoomId>,
+    },
+
+    // ── to the bus ──
+    /// Tell the other nodes where a log ends.
+    Publish(Box<Hint>),
+    /// Tell the other nodes something short-lived.
+    PublishPassing {
+        /// The room.
+        room: RoomId,
+        /// What.
+        passing: Passing,
+    },
+    /// Tell a person's sockets on the other nodes.
+    PublishTold {
+        /// The person.
+        user: UserId,
+        /// What.
+        told: Told,
+    },
+    /// Hints of this room are wanted from now on.
+    Watch {
+        /// The room.
+        room: RoomId,
+    },
+    /// And not any more.
+    Unwatch {
+        /// The room.
+        room: RoomId,
+    },
+
+    // ── an alarm ──
+    /// Two bodies were seen for one place of a log: this room must not be served until somebody has looked.
+    Diverged {
+        /// The room.
+        room: RoomId,
+        /// The place.
+        seq: Seq,
+    },
+}
+
+/// How a socket is ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Close {
+    /// Its transport is closed: the client comes back by itself and resumes.
+    ComeBack(&'static str),
+    /// It is told that it is disconnected: the client does not come back by itself.
+    StayAway(&'static str),
+    /// It was never let in: a connect error with this code.
+    Refused(protocol::problem::Code),
+}

@@ -25,7 +25,9 @@ impl PartialEq for Meta {
 
 impl utoipa::PartialSchema for Meta {
     fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
-        utoipa::openapi::ObjectBuilder::new().schema_type(utoipa::openapi::schema::Type::Object).into()
+        utoipa::openapi::ObjectBuilder::new()
+            .schema_type(utoipa::openapi::schema::Type::Object)
+            .into()
     }
 }
 
@@ -72,6 +74,39 @@ impl Message {
     /// Whether a person is named in it.
     pub fn mentions(&self, user: UserId) -> bool {
         self.mentions.contains(&user)
+    }
+
+    /// Adds or takes back somebody's reaction; nothing changes when it is so already.
+    pub fn set_reaction(&mut self, emoji: &str, user: UserId, add: bool) {
+        let at = self
+            .reactions
+            .iter()
+            .position(|reaction| reaction.emoji == emoji);
+        match (at, add) {
+            (Some(at), true) => {
+                let reaction = &mut self.reactions[at];
+                if !reaction.user_ids.contains(&user) {
+                    reaction.user_ids.push(user);
+                    reaction.count += 1;
+                }
+            }
+            (None, true) => {
+                self.reactions.push(Reaction {
+                    emoji: emoji.to_owned(),
+                    count: 1,
+                    user_ids: vec![user],
+                });
+            }
+            (Some(at), false) => {
+                let reaction = &mut self.reactions[at];
+                reaction.user_ids.retain(|other| *other != user);
+                reaction.count = reaction.user_ids.len() as u32;
+                if reaction.count == 0 {
+                    self.reactions.remove(at);
+                }
+            }
+            (None, false) => {}
+        }
     }
 
     /// The tombstone that takes this message's place.

@@ -1,0 +1,580 @@
+//! The append lane of a room: one batch in flight, what waits goes as the next one in the order of arrival.
+//!
+//! **The rule that everything rests on.** The head is advanced only by an own acknowledged append or by a read. A
+//! conflict alone never acknowledges: the keys are looked up. Anything unclear is sent again, the same batch at the
+//! same places, until it is clear. "Failed" is said only when that is certain.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use protocol::entry::{Draft, Entry};
+use protocol::ids::{ClientId, UserId};
+use protocol::message::SEQ_MAX;
+use protocol::problem::{Code, Problem};
+use protocol::room::Head;
+
+use crate::authority::{self, Granted, Loaded, RoomState};
+use crate::{AppendFailed, Made, Opened, Origin, Outcome, StoreQuestion};
+
+/// Entries in one batch: a commit's worth; more would delay its first one.
+const BATCH_MAX: usize = 256;
+/// Drafts that wait in one room: 20 members' bursts; beyond it the room is refused by name.
+const QUEUE_MAX: usize = 1_024;
+/// How long a draft waits before its sender is told: longer than an election, shorter than a client's patience.
+const WAIT_MILLIS: u64 = 5_000;
+/// The first pause after an unclear answer; doubles up to [`PAUSE_MAX_MILLIS`].
+const PAUSE_MILLIS: u64 = 25;
+/// The longest pause between two tries.
+const PAUSE_MAX_MILLIS: u64 = 1_000;
+
+/// A draft that waits, and who waits for it.
+#[derive(Debug)]
+pub(crate) struct Waiting {
+    pub(crate) draft: Draft,
+    pub(crate) origin: Origin,
+    /// Since when, on the monotonic clock.
+    pub(crate) since: u64,
+    /// The sender was told that the outcome is unknown; nobody waits any more, but the lane must still learn it.
+    told: bool,
+    /// A try that held it had no clear answer: that try may still land, so that only a read or a success is certain.
+    unclear: bool,
+}
+
+/// A batch on its way.
+#[derive(Debug)]
+struct Batch {
+    base: Head,
+    entries: Arc<[Entry]>,
+    waiting: Vec<Waiting>,
+    made: Vec<Made>,
+    /// It changes members or settings, so that the picture cannot be taken back by its head alone.
+    changes_room: bool,
+}
+
+#[derive(Debug)]
+enum Step {
+    Idle,
+    Opening,
+    Loading,
+    Appending(Batch),
+    LookingUp(Batch),
+    /// A pause before the next try of what was unclear.
+    Pausing {
+        until: u64,
+        then: Then,
+    },
+}
+
+#[derive(Debug)]
+enum Then {
+    Open,
+    Append(Batch),
+    LookUp(Batch),
+}
+
+/// What a lane wants done, in order.
+#[derive(Debug)]
+pub(crate) enum LaneEffect {
+    /// Ask the store.
+    Ask(StoreQuestion),
+    /// Answer somebody.
+    Answer(Origin, Box<Result<Outcome, Problem>>),
+    /// These are in the log now, by an own acknowledged append.
+    Committed(Arc<[Entry]>),
+    /// The log has surely reached this head.
+    Reached(Head),
+}
+
+impl LaneEffect {
+    fn answer(origin: Origin, result: Result<Outcome, Problem>) -> Self {
+        Self::Answer(origin, Box::new(result))
+    }
+}
+
+/// The lane.
+#[derive(Debug)]
+pub(crate) struct Lane {
+    queue: VecDeque<Waiting>,
+    state: Option<RoomState>,
+    loaded: Loaded,
+    step: Step,
+    tries: u32,
+}
+
+impl Default for Lane {
+    fn default() -> Self {
+        Self {
+            queue: VecDeque::new(),
+            state: None,
+            loaded: Loaded::default(),
+            step: Step::Idle,
+            tries: 0,
+        }
+    }
+}
+
+impl Lane {
+    /// Nothing waits and nothing is under way.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.queue.is_empty() && matches!(self.step, Step::Idle)
+    }
+
+    /// Takes a draft in; refused at once when too many wait.
+    pub(crate) fn push(
+        &mut self,
+        draft: Draft,
+        origin: Origin,
+        now: u64,
+        out: &mut Vec<LaneEffect>,
+    ) {
+        if self.queue.len() >= QUEUE_MAX {
+            let problem =
+                Problem::because(Code::Overloaded, "too much is being written to this room")
+                    .retry_after(1_000);
+            out.push(LaneEffect::answer(origin, Err(problem)));
+            return;
+        }
+        self.queue.push_back(Waiting {
+            draft,
+            origin,
+            since: now,
+            told: false,
+            unclear: false,
+        });
+        self.advance(out);
+    }
+
+    /// Another node's entry was delivered here: the picture follows while nothing of ours claims its place.
+    pub(crate) fn follow(&mut self, entry: &Entry) {
+        if !matches!(self.step, Step::Idle) {
+            return;
+        }
+        if let Some(state) = &mut self.state
+            && entry.seq == state.head.seq + 1
+        {
+            state.apply(entry);
+            self.loaded.clear();
+        }
+    }
+
+    /// When [`Lane::tick`] has something to do.
+    pub(crate) fn deadline(&self) -> Option<u64> {
+        let pause = match &self.step {
+            Step::Pausing { until, .. } => Some(*until),
+            _ => None,
+        };
+        let batch = match &self.step {
+            Step::Appending(batch) | Step::LookingUp(batch) => Some(batch),
+            Step::Pausing {
+                then: Then::Append(batch) | Then::LookUp(batch),
+                ..
+            } => Some(batch),
+            _ => None,
+        };
+        let in_flight = batch.and_then(|batch| {
+            batch
+                .waiting
+                .iter()
+                .filter(|one| !one.told)
+                .map(|one| one.since)
+                .min()
+        });
+        let waiting = self.queue.front().map(|one| one.since);
+        let patience = [in_flight, waiting]
+            .into_iter()
+            .flatten()
+            .min()
+            .map(|since| since + WAIT_MILLIS);
+        [pause, patience].into_iter().flatten().min()
+    }
+
+    /// A deadline has come.
+    pub(crate) fn tick(&mut self, now: u64, out: &mut Vec<LaneEffect>) {
+        self.lose_patience(now, out);
+        if let Step::Pausing { until, .. } = &self.step
+            && *until <= now
+            && let Step::Pausing { then, .. } = std::mem::replace(&mut self.step, Step::Idle)
+        {
+            match then {
+                Then::Open => self.advance(out),
+                Then::Append(batch) => self.send(batch, out),
+                Then::LookUp(batch) => self.look_up(batch, out),
+            }
+        }
+    }
+
+    /// Senders that waited too long are told the truth: unknown for what was sent to the store, not stored for the rest.
+    fn lose_patience(&mut self, now: u64, out: &mut Vec<LaneEffect>) {
+        let late = |one: &Waiting| one.since + WAIT_MILLIS <= now;
+        if let Step::Appending(batch)
+        | Step::LookingUp(batch)
+        | Step::Pausing {
+            then: Then::Append(batch) | Then::LookUp(batch),
+            ..
+        } = &mut self.step
+        {
+            for one in batch
+                .waiting
+                .iter_mut()
+                .filter(|one| !one.told && late(one))
+            {
+                one.told = true;
+                out.push(LaneEffect::answer(
+                    one.origin,
+                    Err(Problem::new(Code::OutcomeUnknown).retry_after(1_000)),
+                ));
+            }
+        }
+        if self.queue.front().is_some_and(late) {
+            self.refuse_queue(out);
+        }
+    }
+
+    /// Everything that waits is refused together: a later draft of a sender must not overtake a refused earlier one.
+    fn refuse_queue(&mut self, out: &mut Vec<LaneEffect>) {
+        for one in self.queue.drain(..).filter(|one| !one.told) {
+            let code = if one.unclear {
+                Code::OutcomeUnknown
+            } else {
+                Code::Unavailable
+            };
+            out.push(LaneEffect::answer(
+                one.origin,
+                Err(Problem::new(code).retry_after(1_000)),
+            ));
+        }
+    }
+
+    /// Makes the next batch, or asks for what is needed to make it.
+    fn advance(&mut self, out: &mut Vec<LaneEffect>) {
+        if !matches!(self.step, Step::Idle) {
+            return;
+        }
+        while !self.queue.is_empty() {
+            let Some(state) = &mut self.state else {
+                self.step = Step::Opening;
+                out.push(LaneEffect::Ask(StoreQuestion::Open));
+                return;
+            };
+            let missing: Vec<_> = self
+                .queue
+                .iter()
+                .take(BATCH_MAX)
+                .filter_map(|one| authority::targets(&one.draft.intent))
+                .filter(|id| !self.loaded.contains_key(id))
+                .collect();
+            if !missing.is_empty() {
+                self.step = Step::Loading;
+                out.push(LaneEffect::Ask(StoreQuestion::Messages { ids: missing }));
+                return;
+            }
+            if let Some(batch) = make_batch(state, &mut self.loaded, &mut self.queue, out) {
+                self.send(batch, out);
+                return;
+            }
+        }
+        self.loaded.clear();
+    }
+
+    fn send(&mut self, batch: Batch, out: &mut Vec<LaneEffect>) {
+        out.push(LaneEffect::Ask(StoreQuestion::Append {
+            epoch: batch.base.epoch,
+            entries: batch.entries.clone(),
+        }));
+        self.step = Step::Appending(batch);
+    }
+
+    fn look_up(&mut self, batch: Batch, out: &mut Vec<LaneEffect>) {
+        let keys: Vec<(UserId, ClientId)> = batch
+            .entries
+            .iter()
+            .map(|entry| (entry.actor, entry.key))
+            .collect();
+        out.push(LaneEffect::Ask(StoreQuestion::Lookup { keys }));
+        self.step = Step::LookingUp(batch);
+    }
+
+    fn pause(&mut self, now: u64, then: Then) {
+        let millis = (PAUSE_MILLIS << self.tries.min(10)).min(PAUSE_MAX_MILLIS);
+        self.tries += 1;
+        // Spread by the room's own place, so that nodes that lost the same race do not meet again.
+        let spread = match &then {
+            Then::Append(batch) | Then::LookUp(batch) => {
+                batch.entries[0].digest % (millis / 2).max(1)
+            }
+            Then::Open => 0,
+        };
+        self.step = Step::Pausing {
+            until: now + millis + spread,
+            then,
+        };
+    }
+
+    /// The store has answered `Open`.
+    pub(crate) fn opened(
+        &mut self,
+        answer: Result<Option<Box<Opened>>, String>,
+        now: u64,
+        out: &mut Vec<LaneEffect>,
+    ) {
+        if !matches!(self.step, Step::Opening) {
+            return;
+        }
+        self.step = Step::Idle;
+        match answer {
+            Ok(Some(opened)) => {
+                self.tries = 0;
+                out.push(LaneEffect::Reached(opened.head));
+                self.state = Some(RoomState::new(*opened));
+                self.loaded.clear();
+                self.advance(out);
+            }
+            Ok(None) => {
+                for one in self.queue.drain(..) {
+                    out.push(LaneEffect::answer(
+                        one.origin,
+                        Err(Code::RoomNotFound.into()),
+                    ));
+                }
+            }
+            Err(_) => self.pause(now, Then::Open),
+        }
+    }
+
+    /// The store has answered `Messages`.
+    pub(crate) fn loaded(
+        &mut self,
+        ids: &[protocol::ids::MessageId],
+        answer: Result<Vec<Option<protocol::message::Message>>, String>,
+        now: u64,
+        out: &mut Vec<LaneEffect>,
+    ) {
+        if !matches!(self.step, Step::Loading) {
+            return;
+        }
+        self.step = Step::Idle;
+        match answer {
+            Ok(messages) => {
+                self.loaded.extend(ids.iter().copied().zip(messages));
+                self.advance(out);
+            }
+            Err(_) => self.pause(now, Then::Open),
+        }
+    }
+
+    /// The store has answered `Append`.
+    pub(crate) fn appended(
+        &mut self,
+        answer: Result<(), AppendFailed>,
+        now: u64,
+        out: &mut Vec<LaneEffect>,
+    ) {
+        let Step::Appending(mut batch) = std::mem::replace(&mut self.step, Step::Idle) else {
+            return;
+        };
+        match answer {
+            Ok(()) => {
+                self.tries = 0;
+                self.loaded.clear();
+                for (one, made) in batch
+                    .waiting
+                    .into_iter()
+                    .zip(batch.made)
+                    .filter(|(one, _)| !one.told)
+                {
+                    out.push(LaneEffect::answer(
+                        one.origin,
+                        Ok(Outcome {
+                            duplicate: false,
+                            made,
+                        }),
+                    ));
+                }
+                out.push(LaneEffect::Committed(batch.entries));
+                self.advance(out);
+            }
+            Err(AppendFailed::Conflict) => self.look_up(batch, out),
+            Err(AppendFailed::Unavailable) if !batch.waiting.iter().any(|one| one.unclear) => {
+                // Certain: nothing of it is stored. The picture was moved ahead and is taken anew.
+                self.state = None;
+                self.loaded.clear();
+                for one in batch.waiting.into_iter().filter(|one| !one.told) {
+                    out.push(LaneEffect::answer(
+                        one.origin,
+                        Err(Problem::new(Code::Unavailable).retry_after(1_000)),
+                    ));
+                }
+                self.refuse_queue(out);
+            }
+            Err(AppendFailed::Unavailable | AppendFailed::Unknown) => {
+                batch.waiting.iter_mut().for_each(|one| one.unclear = true);
+                self.pause(now, Then::Append(batch));
+            }
+        }
+    }
+
+    /// The store has answered `Lookup`.
+    pub(crate) fn looked_up(
+        &mut self,
+        answer: Result<(Head, Vec<Option<Entry>>), String>,
+        now: u64,
+        out: &mut Vec<LaneEffect>,
+    ) {
+        let Step::LookingUp(batch) = std::mem::replace(&mut self.step, Step::Idle) else {
+            return;
+        };
+        let Ok((head, found)) = answer else {
+            return self.pause(now, Then::LookUp(batch));
+        };
+        out.push(LaneEffect::Reached(head));
+        self.loaded.clear();
+        // Only keys stood against the batch: the picture is right again with its old head.
+        match &mut self.state {
+            Some(state) if head == batch.base && !batch.changes_room => state.head = batch.base,
+            _ => self.state = None,
+        }
+        let lost_the_place = found.iter().all(Option::is_none);
+        let mut again = Vec::new();
+        for ((one, proposed), found) in batch
+            .waiting
+            .into_iter()
+            .zip(batch.entries.iter())
+            .zip(found)
+        {
+            match found {
+                None => again.push(one),
+                Some(_) if one.told => {}
+                Some(entry) if entry.digest == proposed.digest => {
+                    // The same place and id: it is this very try, whose answer was lost.
+                    let duplicate = entry != *proposed;
+                    let made = made_of(&entry.change);
+                    out.push(LaneEffect::answer(
+                        one.origin,
+                        Ok(Outcome { duplicate, made }),
+                    ));
+                }
+                Some(_) => out.push(LaneEffect::answer(
+                    one.origin,
+                    Err(Code::ClientIdConflict.into()),
+                )),
+            }
+        }
+        for one in again.into_iter().rev() {
+            self.queue.push_front(one);
+        }
+        if lost_the_place {
+            self.tries += 1;
+            let millis = (self.queue.front().map_or(0, |one| one.draft.digest())
+                % (4 << self.tries.min(6)))
+            .max(1);
+            self.step = Step::Pausing {
+                until: now + millis,
+                then: Then::Open,
+            };
+        } else {
+            self.advance(out);
+        }
+    }
+}
+
+/// Takes drafts from the front of the queue as long as they can stand in one batch.
+fn make_batch(
+    state: &mut RoomState,
+    loaded: &mut Loaded,
+    queue: &mut VecDeque<Waiting>,
+    out: &mut Vec<LaneEffect>,
+) -> Option<Batch> {
+    let base = state.head;
+    let (mut entries, mut waiting, mut made) = (Vec::<Entry>::new(), Vec::new(), Vec::new());
+    let mut changes_room = false;
+    while entries.len() < BATCH_MAX
+        && let Some(one) = queue.pop_front()
+    {
+        let draft = &one.draft;
+        // The same key twice in one batch: the second waits for the first, and is then found by it.
+        if entries
+            .iter()
+            .any(|entry| entry.actor == draft.actor && entry.key == draft.key)
+        {
+            queue.push_front(one);
+            break;
+        }
+        match state.admit(draft, loaded) {
+            Err(_) | Ok(Granted::Already(_)) if !entries.is_empty() => {
+                // Judged on entries that are not stored yet: judge again when they are.
+                queue.push_front(one);
+                break;
+            }
+            Err(problem) => {
+                if !one.told {
+                    out.push(LaneEffect::answer(one.origin, Err(problem)));
+                }
+            }
+            Ok(Granted::Already(made)) => {
+                if !one.told {
+                    out.push(LaneEffect::answer(
+                        one.origin,
+                        Ok(Outcome {
+                            duplicate: false,
+                            made,
+                        }),
+                    ));
+                }
+            }
+            Ok(Granted::Change(change, granted)) => {
+                if state.head.seq >= SEQ_MAX {
+                    out.push(LaneEffect::answer(
+                        one.origin,
+                        Err(Problem::because(Code::RoomFull, "the room's log is full")),
+                    ));
+                    continue;
+                }
+                changes_room |= RoomState::is_changed_by(&change);
+                let said = matches!(*change, protocol::entry::Change::Said { .. });
+                let entry = Entry {
+                    seq: state.head.seq + 1,
+                    n: state.head.n + u64::from(said),
+                    at: draft.at,
+                    actor: draft.actor,
+                    key: draft.key,
+                    digest: draft.digest(),
+                    change: *change,
+                };
+                state.apply(&entry);
+                authority::follow(loaded, &entry);
+                entries.push(entry);
+                made.push(granted);
+                waiting.push(one);
+            }
+        }
+    }
+    if entries.is_empty() {
+        return None;
+    }
+    Some(Batch {
+        base,
+        entries: entries.into(),
+        waiting,
+        made,
+        changes_room,
+    })
+}
+
+/// What an entry found in the log had made.
+fn made_of(change: &protocol::entry::Change) -> Made {
+    use protocol::entry::Change;
+    match change {
+        Change::Said { message } | Change::Edited { message } | Change::Deleted { message } => {
+            Made::Message(message.clone())
+        }
+        Change::Reacted { emoji, count, .. } => Made::Reaction {
+            emoji: emoji.clone(),
+            count: *count,
+        },
+        Change::Joined { member } | Change::MemberChanged { member } => {
+            Made::Member(member.clone())
+        }
+        Change::RoomChanged { room } => Made::Room(room.clone()),
+        Change::Left { .. } | Change::Unbanned { .. } | Change::RoomDeleted => Made::Nothing,
+    }
+}
