@@ -87,7 +87,8 @@ pub trait Facts {
     fn challenge(&self, id: ChallengeId) -> Answer<'_, ChallengeRow>;
 
     /// Gives a challenge a new code, if `issue` is still its issue; the old code is void. Attempts start at 0.
-    fn reissue_challenge(&self, next: ChallengeRow, issue: u32, mail: MailJobRow) -> Answer<'_, ()>;
+    fn reissue_challenge(&self, next: ChallengeRow, issue: u32, mail: MailJobRow)
+    -> Answer<'_, ()>;
 
     /// Counts a guess before it is compared: `Conflict` when `most` were counted already, it is used, or another code is in force.
     /// Returns the row with the guess counted.
@@ -106,7 +107,13 @@ pub trait Facts {
     fn mail_queued(&self, job: String) -> Answer<'_, ()>;
 
     /// Claims an idempotency key: `None` for the one who may go ahead, the kept answer for all others.
-    fn claim_key(&self, scope: String, key: String, digest: [u8; 32], at: Timestamp) -> Answer<'_, Option<KeptAnswer>>;
+    fn claim_key(
+        &self,
+        scope: String,
+        key: String,
+        digest: [u8; 32],
+        at: Timestamp,
+    ) -> Answer<'_, Option<KeptAnswer>>;
 
     /// Keeps the answer under a claimed key, for 24 h; status 0 gives the key back.
     fn keep_answer(&self, scope: String, key: String, answer: KeptAnswer) -> Answer<'_, ()>;

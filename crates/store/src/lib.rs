@@ -7,7 +7,8 @@ mod error;
 mod facts;
 mod log;
 mod rooms;
-mod sqlite;
+mod seed;
+pub mod sqlite;
 mod users;
 
 use std::sync::Arc;
@@ -16,6 +17,7 @@ pub use error::StoreError;
 pub use facts::{ChallengeRow, Facts, KeptAnswer, KeyRow, MailJobRow, MailState};
 pub use log::{Append, AppendError, Found, Log, Opened, Page, Side};
 pub use rooms::{NewRoom, Rooms};
+pub use seed::SeedBatch;
 pub use users::{NewSession, Refresh, Revoke, SessionRow, UserPatch, Users};
 
 /// All that a node or auth keeps, in one object-safe handle that any task may share.
@@ -24,6 +26,8 @@ pub trait Store: Log + Rooms + Users + Facts + Send + Sync + 'static {
     fn healthy(&self) -> bool;
     /// Ends the backend after what was accepted is durable. Later calls fail as unavailable.
     fn close(&self) -> Future<'_, ()>;
+    /// Makes many people, devices and rooms in one step, all or nothing. `Conflict` if one of them exists already.
+    fn seed(&self, batch: SeedBatch) -> Answer<'_, ()>;
 }
 
 /// What every call returns: it may be polled on any thread and dropped at any await without harm to the store.
@@ -39,6 +43,8 @@ pub type Answer<'a, T> = Future<'a, Result<T, StoreError>>;
 pub async fn open(url: &str) -> Result<Arc<dyn Store>, StoreError> {
     match url.split_once(':') {
         Some(("sqlite", path)) => Ok(Arc::new(sqlite::Sqlite::open(path).await?)),
-        _ => Err(StoreError::Refused(format!("unknown store {url:?}: expected sqlite:PATH"))),
+        _ => Err(StoreError::Refused(format!(
+            "unknown store {url:?}: expected sqlite:PATH"
+        ))),
     }
 }

@@ -86,7 +86,11 @@ pub trait Log {
     fn append(&self, batch: Append) -> Future<'_, Result<(), AppendError>>;
 
     /// What became of some keys, in the order asked, and where the log ends; one consistent picture.
-    fn lookup(&self, room: RoomId, keys: Vec<(UserId, ClientId)>) -> Answer<'_, (Head, Vec<Option<Found>>)>;
+    fn lookup(
+        &self,
+        room: RoomId,
+        keys: Vec<(UserId, ClientId)>,
+    ) -> Answer<'_, (Head, Vec<Option<Found>>)>;
 
     /// Everything that a room's home needs. `NotFound` when there never was such a room.
     fn open_room(&self, room: RoomId) -> Answer<'_, Opened>;

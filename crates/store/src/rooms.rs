@@ -38,7 +38,8 @@ pub trait Rooms {
     fn room(&self, room: RoomId) -> Answer<'_, Room>;
 
     /// Members by user id, above `after`, at most `limit`.
-    fn members(&self, room: RoomId, after: Option<UserId>, limit: usize) -> Answer<'_, Vec<Member>>;
+    fn members(&self, room: RoomId, after: Option<UserId>, limit: usize)
+    -> Answer<'_, Vec<Member>>;
 
     /// Public rooms whose name contains the text (any case; all when empty), most members first, then by id;
     /// `offset` rows are left out.
