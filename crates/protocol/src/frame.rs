@@ -24,12 +24,7 @@ impl Frame {
     /// # Panics
     /// When `payload` has no JSON form (a map whose keys are no strings): a mistake in the type, not in the data.
     pub fn event(name: &str, payload: &impl Serialize) -> Frame {
-        let mut draft = Draft::text("42[");
-        draft.json(name);
-        draft.push(",");
-        draft.json(payload);
-        draft.push("]");
-        draft.seal(OPCODE_TEXT)
+        Frame::event_in("/", None, name, payload)
     }
 
     /// The answer to the event that carried the ack id `id`, in the main namespace: `43id[payload]`.
@@ -37,12 +32,51 @@ impl Frame {
     /// # Panics
     /// As [`Frame::event`].
     pub fn ack(id: u64, payload: &impl Serialize) -> Frame {
+        Frame::ack_in("/", id, payload)
+    }
+
+    /// As [`Frame::event`] in any namespace; with an ack id the receiver is asked for an answer.
+    ///
+    /// # Panics
+    /// As [`Frame::event`].
+    pub fn event_in(
+        namespace: &str,
+        ack: Option<u64>,
+        name: &str,
+        payload: &impl Serialize,
+    ) -> Frame {
+        let mut draft = Draft::text("42");
+        draft.namespace(namespace);
+        if let Some(id) = ack {
+            draft.push(&id.to_string());
+        }
+        draft.push("[");
+        draft.json(name);
+        draft.push(",");
+        draft.json(payload);
+        draft.push("]");
+        draft.seal(OPCODE_TEXT)
+    }
+
+    /// As [`Frame::ack`] in any namespace.
+    ///
+    /// # Panics
+    /// As [`Frame::event`].
+    pub fn ack_in(namespace: &str, id: u64, payload: &impl Serialize) -> Frame {
         let mut draft = Draft::text("43");
+        draft.namespace(namespace);
         draft.push(&id.to_string());
         draft.push("[");
         draft.json(payload);
         draft.push("]");
         draft.seal(OPCODE_TEXT)
+    }
+
+    /// Bytes that are a whole WebSocket frame already: a control frame, which long-polling never sees.
+    pub fn control(wire: Vec<u8>) -> Frame {
+        Frame {
+            wire: Bytes::from(wire),
+        }
     }
 
     /// An Engine.IO packet that is written already, its type digit included (`"2"`, `"40{…}"`).
@@ -67,6 +101,11 @@ impl Frame {
     /// The whole WebSocket frame, head included, as it goes onto the socket.
     pub fn wire(&self) -> &Bytes {
         &self.wire
+    }
+
+    /// Whether this is a control frame of the WebSocket.
+    pub fn is_control(&self) -> bool {
+        self.wire[0] & 0x08 != 0
     }
 
     /// Whether this is a binary message: long-polling writes those in base64.
@@ -113,6 +152,14 @@ impl Draft {
         buffer.extend_from_slice(&[0; HEAD_MAX]);
         buffer.extend_from_slice(start.as_bytes());
         Draft { buffer }
+    }
+
+    /// The main namespace is not written at all.
+    fn namespace(&mut self, namespace: &str) {
+        if namespace != "/" {
+            self.push(namespace);
+            self.push(",");
+        }
     }
 
     fn push(&mut self, text: &str) {
@@ -173,6 +220,15 @@ mod tests {
             Frame::ack(17, &json!({"ok": true})).text(),
             r#"4317[{"ok":true}]"#
         );
+    }
+
+    #[test]
+    fn another_namespace_stands_before_the_ack_id() {
+        assert_eq!(
+            Frame::event_in("/custom", Some(3), "a", &1).text(),
+            r#"42/custom,3["a",1]"#
+        );
+        assert_eq!(Frame::ack_in("/custom", 3, &1).text(), "43/custom,3[1]");
     }
 
     #[test]

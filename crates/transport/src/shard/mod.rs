@@ -1,0 +1,351 @@
+//! A shard: one thread that owns its connections for life. Invariants:
+//! a connection lives and dies on its thread, and others reach it only through the shard's bounded mailboxes;
+//! no await while the core is borrowed; nothing blocks; every queue has a bound and a named outcome when full.
+//! One poll of the turn does everything that is there to do, and then writes once to each connection.
+
+pub(crate) mod command;
+pub(crate) mod connection;
+mod drain;
+mod incoming;
+mod packets;
+pub(crate) mod sockets;
+mod table;
+
+use crate::{application::Application, close::CloseReason};
+use command::Command;
+use connection::{Link, NEVER, Phase};
+use drain::Draining;
+use protocol::{frame::Frame, websocket::control_frame};
+use sockets::Sockets;
+use std::{
+    cell::{Cell, RefCell},
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::Pin,
+    rc::Rc,
+    task::{Context, Poll},
+    time::Duration,
+};
+use tokio::{
+    sync::{mpsc, watch},
+    time::{Instant, Sleep, sleep_until},
+};
+
+/// What one read takes at most; the buffer is the shard's, not the connection's.
+const SCRATCH_BYTES: usize = 64 * 1024;
+/// Commands and mails taken from a queue at a time.
+const BATCH: usize = 256;
+
+/// The application and its connections.
+pub(crate) struct Core<A: Application> {
+    pub(crate) app: A,
+    pub(crate) sockets: Sockets,
+    scratch: Vec<u8>,
+    pub(crate) draining: Option<Draining>,
+}
+
+/// A shard as its own tasks see it.
+pub(crate) struct Shard<A: Application> {
+    pub(crate) core: RefCell<Core<A>>,
+    /// HTTP connections being served; the drain waits for them.
+    pub(crate) http_connections: Cell<usize>,
+    /// Set to true when no new connection and request is to be taken.
+    pub(crate) leaving: watch::Sender<bool>,
+}
+
+impl<A: Application> Core<A> {
+    pub(crate) fn new(app: A, sockets: Sockets) -> Core<A> {
+        Core {
+            app,
+            sockets,
+            scratch: vec![0; SCRATCH_BYTES],
+            draining: None,
+        }
+    }
+
+    pub(crate) fn read_clock(&mut self) {
+        self.sockets.now = self.sockets.started.elapsed().as_millis() as u64;
+    }
+
+    /// Calls the application about one connection. A panic ends that connection and no other.
+    fn call(&mut self, index: u32, callback: impl FnOnce(&mut A, &mut Sockets)) {
+        let Core { app, sockets, .. } = self;
+        if catch_unwind(AssertUnwindSafe(|| callback(app, sockets))).is_err() {
+            tracing::error!(
+                shard = self.sockets.shard,
+                slot = index,
+                "the application panicked; closing the connection"
+            );
+            self.sockets.tally.panics += 1;
+            self.sockets.begin_close(index, CloseReason::Failed);
+        }
+    }
+
+    /// Calls the application about no connection in particular.
+    fn call_all(&mut self, callback: impl FnOnce(&mut A, &mut Sockets)) {
+        let Core { app, sockets, .. } = self;
+        if catch_unwind(AssertUnwindSafe(|| callback(app, sockets))).is_err() {
+            tracing::error!(shard = self.sockets.shard, "the application panicked");
+            self.sockets.tally.panics += 1;
+        }
+    }
+
+    /// Ends what is to be ended and writes what is to be written, until nothing of both is left.
+    fn settle(&mut self) {
+        while self.sockets.has_work() {
+            self.say_farewells();
+            for index in std::mem::take(&mut self.sockets.closing) {
+                self.close_transport(index);
+            }
+            self.sockets.flush_dirty();
+        }
+    }
+
+    /// Tells the application which sockets have ended.
+    pub(crate) fn say_farewells(&mut self) {
+        while !self.sockets.farewells.is_empty() {
+            for (socket, reason) in std::mem::take(&mut self.sockets.farewells) {
+                self.call(socket.index, |app, sockets| {
+                    app.on_disconnect(sockets, socket, reason);
+                });
+            }
+        }
+    }
+
+    /// The first step of a close: say goodbye where that is possible, let go at once where it is not.
+    fn close_transport(&mut self, index: u32) {
+        let Some(connection) = self.sockets.table.get_mut(index) else {
+            return;
+        };
+        let Phase::Closing(reason) = connection.phase else {
+            return;
+        };
+        if !reason.says_goodbye() && !matches!(connection.link, Link::Polling(_)) {
+            return self.sockets.release(index);
+        }
+        match &mut connection.link {
+            Link::WebSocket(_) => {
+                self.sockets.push_close_frame(index, reason);
+                self.sockets.flush(index);
+                self.finish_close(index);
+            }
+            Link::Polling(polling) => {
+                polling.probe = None;
+                let has_poll = polling.poll.is_some();
+                // What still waits, a DISCONNECT perhaps, is given to the next poll, if one comes in time.
+                if !has_poll && connection.outbox.is_some() && reason == CloseReason::ServerLeft {
+                    return;
+                }
+                let outbox = connection.outbox.get_or_insert_default();
+                outbox.push(Frame::packet("1"));
+                self.sockets.flush(index);
+                self.sockets.release(index);
+            }
+            Link::Gone => self.sockets.release(index),
+        }
+    }
+
+    /// Shuts our side once everything is written, and reads on until the peer's is shut: a reset would otherwise
+    /// overtake the close frame.
+    fn finish_close(&mut self, index: u32) {
+        let Some(connection) = self.sockets.table.get_mut(index) else {
+            return;
+        };
+        if connection.outbox.is_some() || !matches!(connection.phase, Phase::Closing(_)) {
+            return;
+        }
+        let is_over = match (&connection.link, connection.phase) {
+            (_, Phase::Closing(CloseReason::ClientClosed)) => true,
+            (Link::WebSocket(stream), _) => socket2::SockRef::from(stream)
+                .shutdown(std::net::Shutdown::Write)
+                .is_err(),
+            _ => true,
+        };
+        if is_over {
+            return self.sockets.release(index);
+        }
+        connection.phase = Phase::Lingering;
+        // What came meanwhile has rung no bell that was heard.
+        if let Some(waker) = &connection.waker {
+            waker.wake_by_ref();
+        }
+    }
+
+    /// What is due for one connection. Heartbeats keep to their nominal times, however late the look is.
+    pub(crate) fn look(&mut self, index: u32) {
+        let now = self.sockets.now;
+        let timeout = self.sockets.config.ping_timeout.as_millis() as u64;
+        let Some(connection) = self.sockets.table.get_mut(index) else {
+            return;
+        };
+        if connection.armed <= now {
+            connection.armed = NEVER;
+        }
+        if !connection.is_open() {
+            if now >= connection.beat_due {
+                return self.sockets.release(index);
+            }
+            return self.sockets.arm(index);
+        }
+        if now >= connection.connect_due {
+            return self.sockets.begin_close(index, CloseReason::ConnectTimeout);
+        }
+        if let Link::Polling(polling) = &mut connection.link
+            && polling.probe.as_ref().is_some_and(|probe| now >= probe.due)
+        {
+            polling.probe = None;
+        }
+        if now >= connection.beat_due && connection.awaits_pong {
+            return self.sockets.begin_close(index, CloseReason::PingTimeout);
+        }
+        if now >= connection.beat_due {
+            connection.awaits_pong = true;
+            connection.beat_due += timeout;
+            let endpoint = connection.endpoint;
+            let ping = match self.sockets.mode(endpoint) {
+                crate::config::Mode::WebSocket => Frame::control(control_frame(9, b"")),
+                _ => Frame::packet("2"),
+            };
+            self.sockets.push(index, &ping);
+        }
+        self.sockets.arm(index);
+        // A process that slept through ping and pong must not wait for another round of the wheel.
+        let is_late = self
+            .sockets
+            .table
+            .get(index)
+            .is_some_and(|c| c.awaits_pong && now >= c.beat_due);
+        if is_late {
+            self.sockets.begin_close(index, CloseReason::PingTimeout);
+        }
+    }
+}
+
+/// The loop of a shard, as one future: each poll is a turn.
+pub(crate) struct Turn<A: Application> {
+    pub(crate) shard: Rc<Shard<A>>,
+    pub(crate) commands: mpsc::Receiver<Command>,
+    pub(crate) mails: mpsc::Receiver<A::Mail>,
+    /// Kept here so that a turn allocates nothing.
+    buffers: Buffers<A::Mail>,
+    alarm: Pin<Box<Sleep>>,
+    alarm_at: u64,
+    next_tick: u64,
+}
+
+struct Buffers<M> {
+    commands: Vec<Command>,
+    mails: Vec<M>,
+    ready: Vec<(u32, u32)>,
+    due: Vec<u32>,
+}
+
+impl<A: Application> Turn<A> {
+    pub(crate) fn new(
+        shard: Rc<Shard<A>>,
+        commands: mpsc::Receiver<Command>,
+        mails: mpsc::Receiver<A::Mail>,
+    ) -> Turn<A> {
+        let tick = shard.core.borrow().sockets.config.tick;
+        Turn {
+            shard,
+            commands,
+            mails,
+            buffers: Buffers {
+                commands: Vec::new(),
+                mails: Vec::new(),
+                ready: Vec::new(),
+                due: Vec::new(),
+            },
+            alarm: Box::pin(sleep_until(Instant::now() + Duration::from_secs(3600))),
+            alarm_at: NEVER,
+            next_tick: tick.map_or(NEVER, |tick| tick.as_millis() as u64),
+        }
+    }
+
+    /// Takes everything that is there, handles it, writes. `Ready` when a drain has come to its end.
+    pub(crate) fn poll_turn(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let shard = self.shard.clone();
+        let mut core = shard.core.borrow_mut();
+        core.sockets.ready.set_turn(context.waker());
+        core.sockets.tally.turns += 1;
+        core.read_clock();
+        while let Poll::Ready(count) =
+            self.commands
+                .poll_recv_many(context, &mut self.buffers.commands, BATCH)
+        {
+            for command in self.buffers.commands.drain(..) {
+                core.perform(command);
+            }
+            if count == 0 {
+                break;
+            }
+        }
+        core.sockets.tally.mailbox_depth = self.mails.len() as u64;
+        while let Poll::Ready(count) =
+            self.mails
+                .poll_recv_many(context, &mut self.buffers.mails, BATCH)
+        {
+            for mail in self.buffers.mails.drain(..) {
+                core.call_all(|app, sockets| app.on_mail(sockets, mail));
+            }
+            if count == 0 {
+                break;
+            }
+        }
+        core.sockets.ready.take(&mut self.buffers.ready);
+        for (index, generation) in self.buffers.ready.drain(..) {
+            core.on_ready(index, generation);
+        }
+        self.run_timers(&mut core);
+        core.call_all(|app, sockets| app.on_turn_end(sockets));
+        core.settle();
+        let is_drained = core.drain_step(&shard);
+        if is_drained {
+            core.sockets.tally.publish(&core.sockets.counters);
+            return Poll::Ready(());
+        }
+        self.set_alarm(&mut core, context);
+        core.sockets.tally.publish(&core.sockets.counters);
+        Poll::Pending
+    }
+
+    fn run_timers(&mut self, core: &mut Core<A>) {
+        let now = core.sockets.now;
+        core.sockets.wheel.advance(now, &mut self.buffers.due);
+        for index in self.buffers.due.drain(..) {
+            core.look(index);
+        }
+        if now >= self.next_tick {
+            let tick = core
+                .sockets
+                .config
+                .tick
+                .map_or(NEVER, |tick| (tick.as_millis() as u64).max(1));
+            self.next_tick = now.saturating_add(tick);
+            core.call_all(|app, sockets| app.on_tick(sockets, Duration::from_millis(now)));
+        }
+    }
+
+    /// One sleep a shard, moved only when the next due time has changed.
+    fn set_alarm(&mut self, core: &mut Core<A>, context: &mut Context<'_>) {
+        let due = core
+            .sockets
+            .wheel
+            .next_due()
+            .unwrap_or(NEVER)
+            .min(self.next_tick)
+            .min(core.draining.as_ref().map_or(NEVER, |d| d.next_step));
+        if due != self.alarm_at {
+            self.alarm_at = due;
+            // A far off time instead of none: the sleep is made once and moved.
+            let after = Duration::from_millis(due.min(core.sockets.now + 3_600_000));
+            self.alarm
+                .as_mut()
+                .reset(Instant::from_std(core.sockets.started + after));
+        }
+        if self.alarm.as_mut().poll(context).is_ready() {
+            self.alarm_at = 0;
+            context.waker().wake_by_ref();
+        }
+    }
+}
