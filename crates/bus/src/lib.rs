@@ -1,1 +1,14 @@
 //! Between processes: hints and mail jobs, at most once or at least once, said aloud.
+//!
+//! - [`mail::MailQueue`]: mail jobs, at least once.
+//! - [`limits::Limiter`]: budgets that hold over all processes, never a place for one-time facts.
+
+pub mod gcra;
+pub mod limits;
+pub mod limits_local;
+pub mod mail;
+pub mod mail_local;
+pub mod window;
+
+/// What every call across processes returns.
+pub type Future<'a, T> = std::pin::Pin<Box<dyn std::future::Future<Output = T> + Send + 'a>>;

@@ -54,6 +54,10 @@ pub fn protect(headers: &mut HeaderMap, content: Content, https: bool) {
     }
 }
 
+/// Whom a request comes from, as [`client_address`] found it. The listener puts it into each request's extensions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClientAddress(pub IpAddr);
+
 /// A range of addresses, written `10.0.0.0/8`, `fd00::/8` or as one address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Network {
