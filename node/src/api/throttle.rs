@@ -1,0 +1,107 @@
+//! Rate limits of REST, held over the whole cluster. The pace of changes within one room is the room's own (`chat`).
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::{HeaderMap, HeaderValue, Method};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use bus::limits::{Policy, Verdict};
+use protocol::problem::{Code, Problem};
+use service::http::{client_address, limited_address};
+
+use super::answer::Refused;
+use super::caller;
+use crate::ports::{Peer, Ports};
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// A person's calls, whatever they are: ten a second for minutes is a program, and a program has sockets.
+pub(crate) const CALLS: Policy = Policy::even("calls", 600, MINUTE).with_burst(200);
+/// A person's searches for people: enough to type names, too few to list everybody.
+pub(crate) const SEARCHES: Policy = Policy::even("searches", 60, MINUTE);
+/// Rooms and conversations that a person makes.
+pub(crate) const ROOMS: Policy = Policy::even("rooms", 30, MINUTE);
+/// Calls without a valid token, by address.
+pub(crate) const STRANGERS: Policy = Policy::even("strangers", 300, MINUTE);
+
+/// Every budget, for `GET /v1/limits`.
+pub(crate) const ALL: [Policy; 4] = [CALLS, SEARCHES, ROOMS, STRANGERS];
+
+/// Takes one from the budget that the call belongs to, or refuses.
+pub(crate) async fn throttle(
+    State(ports): State<Arc<Ports>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let (policy, key) = match caller::of_request(&request) {
+        Some(caller) => (policy_of(&request), caller.user.to_string()),
+        None => (STRANGERS, address(&ports, &request).to_string()),
+    };
+    let verdict = ports
+        .limiter
+        .take(&key, policy, ports.clock.unix_ms())
+        .await;
+    let mut response = if verdict.allowed {
+        next.run(request).await
+    } else {
+        let detail = format!(
+            "more than {} calls in {} s",
+            policy.limit,
+            policy.period.as_secs()
+        );
+        Refused(
+            Problem::because(Code::RateLimited, detail).retry_after(verdict.retry_after_ms.max(1)),
+        )
+        .into_response()
+    };
+    announce(response.headers_mut(), policy, verdict);
+    response
+}
+
+fn policy_of(request: &Request) -> Policy {
+    let path = request
+        .extensions()
+        .get::<MatchedPath>()
+        .map_or("", MatchedPath::as_str);
+    match (request.method(), path) {
+        (&Method::GET, "/v1/users") => SEARCHES,
+        (&Method::POST, "/v1/rooms") | (_, "/v1/dms/{userId}") => ROOMS,
+        _ => CALLS,
+    }
+}
+
+fn address(ports: &Ports, request: &Request) -> IpAddr {
+    let peer = request
+        .extensions()
+        .get::<Peer>()
+        .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0);
+    limited_address(client_address(
+        peer,
+        request.headers(),
+        &ports.settings.trusted_proxies,
+    ))
+}
+
+/// draft-ietf-httpapi-ratelimit-headers: what the budget is, and what is left of it.
+fn announce(headers: &mut HeaderMap, policy: Policy, verdict: Verdict) {
+    let rule = format!(
+        "\"{}\";q={};w={}",
+        policy.name,
+        policy.limit,
+        policy.period.as_secs()
+    );
+    let left = format!(
+        "\"{}\";r={};t={}",
+        policy.name,
+        verdict.remaining,
+        verdict.reset_ms.div_ceil(1_000)
+    );
+    for (name, value) in [("ratelimit-policy", rule), ("ratelimit", left)] {
+        if let Ok(value) = HeaderValue::from_str(&value) {
+            headers.insert(name, value);
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! What the acks of client events carry in `data`, as clients read it.
+//!
+//! The hub writes them; these types describe them, and the tests read real acks into them, so that neither drifts.
+
+use protocol::event::ServerEvent;
+use protocol::message::{Message, Seq};
+use protocol::problem::Problem;
+use protocol::room::RoomSummary;
+use protocol::time::Timestamp;
+use protocol::user::Presence;
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+/// Of `message:send`, `message:edit` and `message:delete`.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MessageAck {
+    /// The message: new, in its new version, or its tombstone.
+    pub message: Message,
+    /// It had been done before.
+    pub duplicate: bool,
+}
+
+/// Of `reaction:add` and `reaction:remove`.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ReactionAck {
+    /// The emoji.
+    pub emoji: String,
+    /// How many chose it, after this.
+    pub count: u32,
+}
+
+/// Of `room:subscribe`.
+#[derive(Debug, ToSchema)]
+#[schema(rename_all = "camelCase")]
+pub struct SubscribeAck {
+    /// The room, as you see it.
+    pub room: RoomSummary,
+    /// Where its log ends; live events follow from here.
+    pub head_seq: Seq,
+    /// The events after your cursor, in order.
+    #[schema(value_type = Vec<crate::reads::StreamEvent>)]
+    pub events: Vec<ServerEvent>,
+    /// Too much was missed to be replayed: read the history.
+    pub gap: bool,
+}
+
+/// Of `receipt:read`.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct ReadAck {
+    /// `n` at the last entry read.
+    pub read_n: u64,
+    /// Messages not read.
+    pub unread: u64,
+    /// Unread messages that name you.
+    pub mentions: u64,
+}
+
+/// Of `presence:watch`.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, untagged)]
+pub enum PresenceAck {
+    /// Of people.
+    People {
+        /// How each is now.
+        users: Vec<Presence>,
+    },
+    /// Of a room.
+    Room {
+        /// How many are there.
+        count: u32,
+        /// Some of them.
+        sample: Vec<Presence>,
+    },
+}
+
+/// Of `auth:refresh`.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct RefreshAck {
+    /// When the new token ends.
+    pub token_expires_at: Timestamp,
+}
+
+/// Of events that have nothing to say.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EmptyAck {}
+
+/// An ack that refuses.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RefusedAck {
+    /// `false`.
+    pub ok: bool,
+    /// Why; `retryAfter` is in milliseconds here.
+    pub error: Problem,
+}
