@@ -24,3 +24,8 @@ service::settings! {
 pub(crate) fn catalogue() -> Catalogue {
     Catalogue::new().with::<TopConfig>().with::<ProcessConfig>()
 }
+
+/// docs/metrics.md: the metrics of every part.
+pub(crate) fn metrics_reference() -> String {
+    service::metrics::reference(&[("Every process", service::metrics::PROCESS)])
+}

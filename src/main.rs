@@ -34,17 +34,18 @@ fn run(arguments: impl Iterator<Item = String>) -> Result<String, ConfigError> {
     let catalogue = config::catalogue();
     let (flags, rest) = catalogue.take_flags(arguments)?;
     let rest: Vec<&str> = rest.iter().map(String::as_str).collect();
-    if let Some(flag) = rest.iter().find(|argument| argument.starts_with("--")) {
-        if rest.first() != Some(&"config") {
-            return Err(catalogue.unknown_flag(flag));
-        }
+    if let Some(flag) = rest.iter().find(|argument| argument.starts_with("--"))
+        && !matches!(rest.first(), Some(&"config" | &"metrics"))
+    {
+        return Err(catalogue.unknown_flag(flag));
     }
     match rest[..] {
         // Before anything is loaded: the reference helps whose settings do not load.
         ["config", "--reference"] => Ok(catalogue.reference()),
+        ["metrics", "--reference"] => Ok(config::metrics_reference()),
         ["config"] | ["config", "--print"] => Ok(catalogue.load(flags, std::env::vars())?.print()),
         _ => Err(ConfigError::new(
-            "usage: chatify [SETTINGS] config [--print | --reference]",
+            "usage: chatify [SETTINGS] config [--print | --reference], or chatify metrics --reference",
         )),
     }
 }

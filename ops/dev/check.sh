@@ -8,6 +8,6 @@ say "web: types";  (cd web && npm run --silent typecheck)
 say "web: lint";   (cd web && npm run --silent lint)
 web_build
 say "clippy";      cargo clippy --locked --workspace --all-targets --quiet -- -D warnings
-say "house rules"; cargo test --locked --quiet --test tidy
+say "house rules"; cargo test --locked --quiet --test tidy -- --nocapture
 say "licences";    ops/dev/deny.sh
 say "all is well"

@@ -3,6 +3,8 @@
 source "$(dirname "$0")/lib.sh"
 need_rust
 # By way of a variable: a build that fails must not empty the page.
-page=$(cargo run --locked --quiet -p chatify -- config --reference)
-printf '%s\n' "$page" >docs/configuration.md
-say "docs/configuration.md is written"
+settings=$(cargo run --locked --quiet -p chatify -- config --reference)
+printf '%s\n' "$settings" >docs/configuration.md
+metrics=$(cargo run --locked --quiet -p chatify -- metrics --reference)
+printf '%s\n' "$metrics" >docs/metrics.md
+say "docs/configuration.md and docs/metrics.md are written"
