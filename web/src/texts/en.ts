@@ -45,7 +45,7 @@ export const en = {
   },
   room: {
     members: (n: number) => count(n, "member", "members"), showMembers: "Members", details: "Room details", options: "Conversation options",
-    addTopic: "Add a topic", mute: "Mute on this device", unmute: "Unmute on this device", leave: "Leave room", addPeople: "Add people",
+    conversation: "Conversation", addTopic: "Add a topic", mute: "Mute on this device", unmute: "Unmute on this device", leave: "Leave room", addPeople: "Add people",
     leaveTitle: (name: string) => `Leave ${name}?`, leaveLead: "You’ll stop getting its messages. In a private room someone has to add you again.", leaveYes: "Leave",
     startTitle: (name: string) => `This is the start of ${name}`, startLead: "Everything said here from now on is kept, in order.",
     startDm: (name: string) => `This is the start of your conversation with ${name}.`,
