@@ -60,7 +60,7 @@ need_node
 need_cargo_tool cargo-deny "$CARGO_DENY_VERSION" >"$logs/cargo-deny-build.log" 2>&1 &
 deny_build=$!
 
-step check "format"         cargo fmt --all --check
+step check "format"         cargo fmt --all --check -- --color never
 step check "web install"    web_install
 step check "web types"      in_web typecheck
 step check "web lint"       in_web lint

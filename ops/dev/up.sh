@@ -14,9 +14,11 @@ setting() { "$chatify" config --print "${@:2}" | sed -n "s/^$1 = \"\(.*\)\"  #.*
 public=$(setting listen "$@")
 admin=$(setting admin-listen "$@")
 
-"$chatify" "$@" &
+# In a process group of its own: Ctrl-C would reach it twice otherwise, and the second signal ends it without a drain.
+set -m
+"$chatify" "$@" </dev/null &
 pid=$!
-# Both signals go on to chatify, which drains; the script ends when it has ended.
+set +m
 trap 'kill -TERM $pid 2>/dev/null || true' INT TERM
 for _ in $(seq 300); do
   kill -0 $pid 2>/dev/null || break
@@ -30,8 +32,6 @@ for _ in $(seq 300); do
   fi
   sleep 0.1
 done
-# A trapped signal interrupts `wait`; the second one waits for the drain.
-status=0
-wait $pid || status=$?
-if kill -0 $pid 2>/dev/null; then status=0; wait $pid || status=$?; fi
-exit $status
+# A signal interrupts `wait`; go on until the drain is over.
+while kill -0 $pid 2>/dev/null; do wait $pid || true; done
+wait $pid
