@@ -1,7 +1,7 @@
 //! What an entry did, in bytes: the `body` of a row of `entries` or `versions`.
 //!
 //! A message stands in nearly every row, so it is written without what its entry says already (room, place, sender,
-//! key, time): 19 bytes and the text. Reading never panics and never reserves more than the bytes that are there.
+//! key, time): 18 bytes and the text. Reading never panics and never reserves more than the bytes that are there.
 //! A tag or a flag is never given a second meaning: rows of old binaries are read for ever.
 
 use protocol::entry::{Change, Entry};

@@ -46,11 +46,7 @@ impl Users for Sqlite {
                 db.prepare_cached(&format!("SELECT {USER} FROM users u WHERE u.id = ?1"))?;
             let mut found = Vec::with_capacity(ids.len());
             for id in ids {
-                found.extend(
-                    by_id
-                        .query_row(params![id.0.as_bytes()], user)
-                        .optional()?,
-                );
+                found.extend(by_id.query_row(params![id.0.as_bytes()], user).optional()?);
             }
             Ok(found)
         })
