@@ -29,3 +29,11 @@ pub(crate) fn catalogue() -> Catalogue {
 pub(crate) fn metrics_reference() -> String {
     service::metrics::reference(&[("Every process", service::metrics::PROCESS)])
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn no_two_settings_clash_and_every_default_is_valid() {
+        assert_eq!(super::catalogue().flaws(), Vec::<String>::new());
+    }
+}

@@ -8,7 +8,7 @@ CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/chatify
 TARGET_DIR=${CARGO_TARGET_DIR:-$ROOT/target}
 export PATH="$CACHE/tools/bin:$PATH"
 CARGO_DENY_VERSION=0.20.2
-CARGO_FUZZ_VERSION=0.13.1
+CARGO_FUZZ_VERSION=0.13.2
 NODE_MAJOR_MIN=20
 
 say() { printf '==> %s\n' "$*"; }

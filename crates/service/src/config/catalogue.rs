@@ -1,5 +1,7 @@
 //! All settings that a process knows, and the names under which each can be given.
 
+use std::collections::BTreeSet;
+
 use super::error::ConfigError;
 use super::nearest::nearest;
 
@@ -161,6 +163,29 @@ impl Catalogue {
         Ok((flags, rest))
     }
 
+    /// What is wrong with the declarations themselves, for a test of the whole catalogue: two settings of one name, a
+    /// setting named like a section (no TOML file could hold both), a default that its own setting refuses.
+    pub fn flaws(&self) -> Vec<String> {
+        let mut flaws = Vec::new();
+        let mut variables = BTreeSet::new();
+        for setting in self.settings() {
+            if !variables.insert(setting.variable()) {
+                flaws.push(format!("{} means two settings", setting.variable()));
+            }
+            if self
+                .sections
+                .iter()
+                .any(|(name, _, _)| *name == setting.key)
+            {
+                flaws.push(format!("`{}` is a setting and a section", setting.key));
+            }
+            if let Err(why) = (setting.check)(setting.default) {
+                flaws.push(format!("the default of `{}` is {why}", setting.key));
+            }
+        }
+        flaws
+    }
+
     /// The message for a flag that nobody knows, for the end of a command line's parsing.
     pub fn unknown_flag(&self, given: &str) -> ConfigError {
         let known: Vec<String> = self.settings().map(Setting::flag).collect();
@@ -185,6 +210,32 @@ mod tests {
     fn take(arguments: &[&str]) -> Result<(Flags, Vec<String>), ConfigError> {
         let catalogue = Catalogue::new().with::<Top>().with::<Demo>();
         catalogue.take_flags(arguments.iter().map(|argument| (*argument).to_owned()))
+    }
+
+    crate::settings! {
+        /// Clashes with the other sections of the tests.
+        pub struct Flawed in "" {
+            /// Named like a section.
+            demo: String = "",
+            /// The variable of `demo.patience`.
+            demo_patience: u16 = "x",
+        }
+    }
+
+    #[test]
+    fn declarations_that_clash_are_found() {
+        assert_eq!(
+            Catalogue::new().with::<Top>().with::<Demo>().flaws(),
+            Vec::<String>::new()
+        );
+        let flaws = Catalogue::new().with::<Demo>().with::<Flawed>().flaws();
+        assert_eq!(flaws.len(), 3, "{flaws:?}");
+        assert!(flaws[0].contains("is a setting and a section"), "{flaws:?}");
+        assert_eq!(flaws[1], "CHATIFY_DEMO_PATIENCE means two settings");
+        assert!(
+            flaws[2].starts_with("the default of `demo-patience` is not"),
+            "{flaws:?}"
+        );
     }
 
     #[test]
