@@ -39,6 +39,16 @@ impl SocketId {
         self.namespace() == 0
     }
 
+    /// Both parts, for an application that keeps its own names: the slot and what tells this life of it from others.
+    pub fn parts(self) -> (u32, u32) {
+        (self.index, self.life)
+    }
+
+    /// The socket that [`SocketId::parts`] were taken from.
+    pub fn from_parts(slot: u32, life: u32) -> SocketId {
+        SocketId { index: slot, life }
+    }
+
     pub(crate) fn generation(self) -> u32 {
         self.life >> 8
     }

@@ -104,7 +104,10 @@ mod tests {
         while !outbox.is_empty() {
             let mut slices = [IoSlice::new(&[]); SLICES_MAX];
             let count = outbox.slices(&mut slices);
-            let flat: Vec<u8> = slices[..count].concat();
+            let flat: Vec<u8> = slices[..count]
+                .iter()
+                .flat_map(|s| s.iter().copied())
+                .collect();
             let step = (*steps.next().unwrap()).min(flat.len());
             out.extend_from_slice(&flat[..step]);
             outbox.written(step);

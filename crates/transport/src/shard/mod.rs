@@ -135,8 +135,14 @@ impl<A: Application> Core<A> {
                 if !has_poll && connection.outbox.is_some() && reason == CloseReason::ServerLeft {
                     return;
                 }
+                // Whoever has said goodbye is not told to close: the poll just ends, as the reference does it.
+                let last = if reason == CloseReason::ClientClosed {
+                    "6"
+                } else {
+                    "1"
+                };
                 let outbox = connection.outbox.get_or_insert_default();
-                outbox.push(Frame::packet("1"));
+                outbox.push(Frame::packet(last));
                 self.sockets.flush(index);
                 self.sockets.release(index);
             }
