@@ -2,7 +2,6 @@
 //!
 //! REST handlers and sockets reach the world through [`Ports`] and through nothing else.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use bus::limits::Limiter;
@@ -66,10 +65,6 @@ pub struct Settings {
     /// Web origins other than our own that may call, written exactly as browsers send them.
     pub origins: Vec<String>,
 }
-
-/// Who is at the other end of the connection; the listener puts it into each request's extensions.
-#[derive(Clone, Copy, Debug)]
-pub struct Peer(pub IpAddr);
 
 /// The node's hubs as REST calls see them.
 pub trait Hubs: Send + Sync {

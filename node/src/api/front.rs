@@ -15,6 +15,7 @@ use uuid::Uuid;
 
 use super::answer::{Refused, write_problem};
 use crate::ports::Ports;
+use crate::web;
 
 /// Under what the logs know a request; in requests it is ours, whatever the client sent.
 pub(crate) const TRACE_ID: HeaderName = HeaderName::from_static("x-trace-id");
@@ -133,9 +134,22 @@ fn preflight(allowed: bool) -> Response {
     (StatusCode::NO_CONTENT, headers).into_response()
 }
 
-/// Where no route leads.
-pub(crate) async fn nowhere() -> Refused {
-    Code::NotFound.into()
+/// Where no route leads: the web client finds its way on pages of its own; calls are told that there is nothing.
+pub(crate) async fn nowhere(request: Request, https: bool) -> Response {
+    let path = request.uri().path();
+    let call = ["/v1/", "/.well-known/", "/docs/", "/dev/"]
+        .iter()
+        .any(|prefix| path.starts_with(prefix))
+        || path == "/v1";
+    let page = matches!(*request.method(), Method::GET | Method::HEAD);
+    match page
+        .then(|| web::answer(&request, https))
+        .flatten()
+        .filter(|_| !call)
+    {
+        Some(response) => response,
+        None => Refused::from(Code::NotFound).into_response(),
+    }
 }
 
 /// A route that does not know the method.

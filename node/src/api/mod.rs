@@ -43,6 +43,7 @@ pub fn router(ports: Arc<Ports>) -> Router {
 ///
 /// The front puts `x-trace-id` into each request for whoever writes a problem document of its own.
 pub fn router_with(ports: Arc<Ports>, others: Router) -> Router {
+    let https = ports.settings.https;
     let layered = |router: Router<Arc<Ports>>| {
         router
             .route_layer(from_fn_with_state(ports.clone(), once::once))
@@ -55,7 +56,7 @@ pub fn router_with(ports: Arc<Ports>, others: Router) -> Router {
         .merge(open)
         .with_state(ports.clone())
         .merge(others)
-        .fallback(front::nowhere)
+        .fallback(move |request| front::nowhere(request, https))
         .method_not_allowed_fallback(front::not_so)
         .layer(from_fn_with_state(ports, front::front))
 }

@@ -10,11 +10,11 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use bus::limits::{Policy, Verdict};
 use protocol::problem::{Code, Problem};
-use service::http::{client_address, limited_address};
+use service::http::{ClientAddress, limited_address};
 
 use super::answer::Refused;
 use super::caller;
-use crate::ports::{Peer, Ports};
+use crate::ports::Ports;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -38,7 +38,7 @@ pub(crate) async fn throttle(
 ) -> Response {
     let (policy, key) = match caller::of_request(&request) {
         Some(caller) => (policy_of(&request), caller.user.to_string()),
-        None => (STRANGERS, address(&ports, &request).to_string()),
+        None => (STRANGERS, address(&request).to_string()),
     };
     let verdict = ports
         .limiter
@@ -73,16 +73,9 @@ fn policy_of(request: &Request) -> Policy {
     }
 }
 
-fn address(ports: &Ports, request: &Request) -> IpAddr {
-    let peer = request
-        .extensions()
-        .get::<Peer>()
-        .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0);
-    limited_address(client_address(
-        peer,
-        request.headers(),
-        &ports.settings.trusted_proxies,
-    ))
+fn address(request: &Request) -> IpAddr {
+    let client = request.extensions().get::<ClientAddress>();
+    limited_address(client.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |client| client.0))
 }
 
 /// draft-ietf-httpapi-ratelimit-headers: what the budget is, and what is left of it.

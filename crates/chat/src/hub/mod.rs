@@ -202,6 +202,21 @@ impl Hub {
         self.local.get(slot).map_or(&[], |room| &room.live)
     }
 
+    /// The socket in a slot.
+    pub fn socket_at(&self, index: u32) -> Option<ConnId> {
+        self.sockets.at(index)
+    }
+
+    /// All sockets that were let in.
+    pub fn all_sockets(&self) -> impl Iterator<Item = ConnId> + '_ {
+        self.sockets.all().filter(|(_, socket)| socket.stage == Stage::Live).map(|(conn, _)| conn)
+    }
+
+    /// Whose a socket is, once it was announced by [`Input::Connected`].
+    pub fn who(&self, conn: ConnId) -> Option<crate::Who> {
+        self.sockets.get(conn).map(|socket| socket.who)
+    }
+
     /// How many rooms have their home here, how many have sockets here, and how many sockets there are.
     pub fn figures(&self) -> (usize, usize, usize) {
         (self.homes.len(), self.local.len(), self.sockets.len())

@@ -124,6 +124,7 @@ impl Hub {
             rooms,
             token_expires_at: who.expires,
         };
+        out.push(Effect::Accept { conn });
         out.push(Effect::Send {
             conn,
             frame: Frame::event(ready.name(), &ready),
@@ -244,16 +245,19 @@ impl Hub {
             return;
         };
         for turn in turns {
+            let Some(position) = self.local.get(slot).and_then(|local| local.position) else {
+                return;
+            };
+            // Sent before this hub was taken in (again): it is in the pages of those who need it.
+            if turn.seq <= position {
+                continue;
+            }
+            if turn.seq > position + 1 {
+                self.fall_behind(slot, position);
+            }
             let Some(local) = self.local.get_mut(slot) else {
                 return;
             };
-            // Sent before this hub was taken in (again): those who need it are caught up by pages.
-            if local
-                .position
-                .is_none_or(|position| turn.seq != position + 1)
-            {
-                continue;
-            }
             local.position = Some(turn.seq);
             local.remember(turn);
             if !local.live.is_empty() {
@@ -293,6 +297,34 @@ impl Hub {
             }
         }
         self.bring_all_up(slot, out);
+    }
+
+    /// Notices between two hubs were dropped (a full mailbox): the room's live sockets lag now, and are caught up.
+    fn fall_behind(&mut self, slot: u32, position: Seq) {
+        let Some(local) = self.local.get_mut(slot) else {
+            return;
+        };
+        let live = std::mem::take(&mut local.live);
+        local.recent = Default::default();
+        local.lagging.extend(&live);
+        for index in live {
+            let Some(conn) = self.sockets.at(index) else {
+                continue;
+            };
+            let Some(socket) = self.sockets.get_mut(conn) else {
+                continue;
+            };
+            if let Some((_, place)) = socket.rooms.iter_mut().find(|(at, _)| *at == slot) {
+                *place = None;
+            }
+            let lag = Lag {
+                slot,
+                next: position + 1,
+                member_as_of: position,
+                asked: false,
+            };
+            socket.extra().lags.push(lag);
+        }
     }
 
     /// What a lagging socket had missed.

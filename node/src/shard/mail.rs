@@ -1,0 +1,169 @@
+//! What other threads post to a shard, and the doors they post through.
+
+use std::sync::{Arc, OnceLock};
+
+use chat::{Asked, Input, Moved, Outcome, PersonCommand, Told, home_of};
+use protocol::entry::Draft;
+use protocol::frame::Frame;
+use protocol::ids::{RoomId, SessionId, UserId};
+use protocol::problem::{Code, Problem};
+use protocol::room::ReadMarker;
+use protocol::user::{Presence, PresenceStatus};
+use tokio::sync::oneshot;
+use tracing::warn;
+use transport::ShardHandle;
+
+use crate::ports::{BoxFuture, Hubs};
+
+/// What reaches a shard from outside its thread.
+#[derive(Debug)]
+pub(crate) enum Mail {
+    /// Something happened.
+    Input(Box<Input>),
+    /// A REST call wants a change of a room whose home this shard is.
+    Call {
+        /// The room.
+        room: RoomId,
+        /// The change.
+        draft: Draft,
+        /// Who waits.
+        reply: oneshot::Sender<Result<Outcome, Problem>>,
+    },
+    /// A REST call wants to know how somebody is whose home this shard is.
+    Look {
+        /// Who.
+        user: UserId,
+        /// Who waits.
+        reply: oneshot::Sender<Presence>,
+    },
+    /// The answer to a socket's question was worked out elsewhere.
+    Answer {
+        /// Who asked.
+        asked: Asked,
+        /// The ack.
+        frame: Frame,
+    },
+}
+
+impl Mail {
+    /// Something happened.
+    pub(crate) fn input(input: Input) -> Self {
+        Self::Input(Box::new(input))
+    }
+}
+
+/// The doors of all shards of this node. Cheap to clone.
+#[derive(Clone, Default)]
+pub struct Doors {
+    /// Empty until the shards run.
+    shards: Arc<OnceLock<Box<[ShardHandle<Mail>]>>>,
+}
+
+impl Doors {
+    /// The shards run: what is posted reaches them from now on. Only the first call counts.
+    pub(crate) fn open(&self, shards: &[ShardHandle<Mail>]) {
+        self.shards.get_or_init(|| shards.into());
+    }
+
+    /// The door of the shard that a room or a person has its home on; `None` before the shards run.
+    fn home(&self, key: u128) -> Option<&ShardHandle<Mail>> {
+        let shards = self.shards.get()?;
+        shards.get(usize::from(home_of(key, shards.len() as u8).0))
+    }
+
+    /// News that is worth a warning when it cannot be posted, and nothing more: clients find it at their next connect.
+    fn post(shard: Option<&ShardHandle<Mail>>, input: Input) {
+        let Some(shard) = shard else { return };
+        if shard.post(Mail::input(input)).is_err() {
+            warn!(shard = shard.number(), "mailbox full; news was dropped");
+        }
+    }
+}
+
+impl Hubs for Doors {
+    fn submit(&self, room: RoomId, draft: Draft) -> BoxFuture<'_, Result<Outcome, Problem>> {
+        let (reply, outcome) = oneshot::channel();
+        let posted = self
+            .home(room.as_u128())
+            .is_some_and(|home| home.post(Mail::Call { room, draft, reply }).is_ok());
+        Box::pin(async move {
+            if !posted {
+                return Err(Problem::new(Code::Overloaded).retry_after(1_000));
+            }
+            // The shard ended with the draft under way: it may be in the log.
+            outcome
+                .await
+                .unwrap_or_else(|_| Err(Code::OutcomeUnknown.into()))
+        })
+    }
+
+    fn tell(&self, user: UserId, told: Told) {
+        Self::post(
+            self.home(user.as_u128()),
+            Input::Person {
+                user,
+                command: PersonCommand::Tell(told),
+            },
+        );
+    }
+
+    fn read_moved(
+        &self,
+        room: RoomId,
+        user: UserId,
+        (marker, mentions): (ReadMarker, u64),
+        head_n: u64,
+    ) {
+        let moved = Moved {
+            room,
+            user,
+            marker,
+            mentions,
+            head_n,
+        };
+        Self::post(
+            self.home(room.as_u128()),
+            Input::ReadMoved { asked: None, moved },
+        );
+    }
+
+    fn presence(&self, users: Vec<UserId>) -> BoxFuture<'_, Vec<Presence>> {
+        let asked: Vec<_> = users
+            .into_iter()
+            .map(|user| {
+                let (reply, presence) = oneshot::channel();
+                let home = self.home(user.as_u128());
+                let posted = home.is_some_and(|home| home.post(Mail::Look { user, reply }).is_ok());
+                (user, posted.then_some(presence))
+            })
+            .collect();
+        Box::pin(async move {
+            let mut found = Vec::with_capacity(asked.len());
+            for (user_id, presence) in asked {
+                let unknown = Presence {
+                    user_id,
+                    status: PresenceStatus::Unknown,
+                    text: None,
+                };
+                found.push(match presence {
+                    Some(presence) => presence.await.unwrap_or(unknown),
+                    None => unknown,
+                });
+            }
+            found
+        })
+    }
+
+    fn revoked(&self, sessions: Vec<SessionId>, reason: &'static str) {
+        let sessions: Arc<[SessionId]> = sessions.into();
+        for shard in self.shards.get().into_iter().flatten() {
+            Self::post(
+                Some(shard),
+                Input::Revoked {
+                    sessions: sessions.clone(),
+                    reason,
+                },
+            );
+        }
+    }
+}

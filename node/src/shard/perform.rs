@@ -1,0 +1,253 @@
+//! The only place where decisions of the domain become I/O.
+
+use chat::{AppendFailed, Close, Effect, Input, Opened, StoreAnswer, StoreQuestion, home_of};
+use protocol::event::ServerEvent;
+use protocol::frame::Frame;
+use protocol::ids::RoomId;
+use protocol::problem::{Code, Problem};
+use store::{AppendError, StoreError};
+use tracing::{error, warn};
+use transport::{CloseReason, MailboxFull, ShardHandle, Sockets};
+
+use super::{Mail, Shard, socket};
+
+/// When a client that is told to go should come back: the reference client spreads its reconnect over 0.5–1.5 s.
+const RECONNECT_MILLIS: u64 = 1_000;
+/// How long to wait before an answer of the store is posted again to a full mailbox.
+const REPOST_PAUSE: std::time::Duration = std::time::Duration::from_millis(5);
+
+impl Shard {
+    pub(super) fn perform(&mut self, sockets: &mut Sockets, effect: Effect) {
+        let hubs = self.doors.len() as u8;
+        match effect {
+            Effect::Accept { conn } => {
+                sockets.accept(socket(conn));
+            }
+            Effect::Send { conn, frame } | Effect::Ack { conn, frame } => {
+                sockets.send(socket(conn), frame);
+            }
+            Effect::Deliver {
+                slot,
+                frame,
+                volatile: false,
+            } => {
+                let count = sockets.broadcast_slots(self.hub.sockets_in(slot), &frame);
+                self.shared.metrics.deliveries.increment(count as u64);
+            }
+            Effect::Deliver {
+                slot,
+                frame,
+                volatile: true,
+            } => {
+                for index in self.hub.sockets_in(slot) {
+                    if let Some(conn) = self.hub.socket_at(*index) {
+                        sockets.send_volatile(socket(conn), frame.clone());
+                    }
+                }
+            }
+            Effect::Close { conn, why } => match why {
+                Close::ComeBack(_) => sockets.close(socket(conn), CloseReason::ServerLeft),
+                Close::StayAway(_) => sockets.disconnect(socket(conn), true),
+                Close::Refused(code) => {
+                    self.shared
+                        .metrics
+                        .refused_connects
+                        .with(code.as_str())
+                        .increment(1);
+                    sockets.refuse(socket(conn), code.title(), Some(&Problem::new(code)));
+                }
+            },
+            Effect::ToHome { room, command } => {
+                self.post(
+                    home_of(room.as_u128(), hubs).0,
+                    Input::Home { room, command },
+                );
+            }
+            Effect::ToPerson { user, command } => {
+                self.post(
+                    home_of(user.as_u128(), hubs).0,
+                    Input::Person { user, command },
+                );
+            }
+            Effect::ToHub { hub, notice } => self.post(hub.0, Input::Notice(notice)),
+            Effect::Answer { call, result } => {
+                if let Some(reply) = self.calls.remove(&call)
+                    && reply.send(result).is_err()
+                {
+                    tracing::debug!("a caller did not wait for its answer");
+                }
+            }
+            Effect::Look { call, presence } => {
+                if let Some(reply) = self.looks.remove(&call)
+                    && reply.send(presence).is_err()
+                {
+                    tracing::debug!("a caller did not wait for its answer");
+                }
+            }
+            Effect::Ask {
+                room,
+                ticket,
+                question,
+            } => self.ask(room, ticket, question),
+            Effect::LoadRooms { conn, user } => {
+                let store = self.shared.ports.store.clone();
+                self.spawn(async move {
+                    let rooms = store.rooms_of(user).await.map_err(|error| {
+                        warn!(%error, "rooms of a user could not be read");
+                        Problem::new(Code::Unavailable).retry_after(RECONNECT_MILLIS)
+                    });
+                    Input::RoomsLoaded { conn, rooms }
+                });
+            }
+            Effect::LoadRoom { user, room } => {
+                let store = self.shared.ports.store.clone();
+                self.spawn(async move {
+                    let summary = store.room_for(user, room).await.ok().map(Box::new);
+                    Input::RoomLoaded {
+                        user,
+                        room,
+                        summary,
+                    }
+                });
+            }
+            Effect::Heads { rooms } => {
+                let store = self.shared.ports.store.clone();
+                self.spawn(async move {
+                    let heads = store.heads(rooms).await.unwrap_or_else(|error| {
+                        warn!(%error, "heads could not be compared; the next round tries again");
+                        Vec::new()
+                    });
+                    Input::Heads { heads }
+                });
+            }
+            Effect::Diverged { room, seq } => {
+                self.shared.metrics.diverged.increment(1);
+                error!(%room, seq, "two bodies were seen for one place of a log");
+            }
+            // The only node: there is nobody to tell.
+            Effect::Publish(_)
+            | Effect::PublishPassing { .. }
+            | Effect::PublishTold { .. }
+            | Effect::Watch { .. }
+            | Effect::Unwatch { .. } => {}
+        }
+    }
+
+    fn ask(&mut self, room: RoomId, ticket: u64, question: StoreQuestion) {
+        let store = self.shared.ports.store.clone();
+        if let StoreQuestion::Append { entries, .. } = &question {
+            self.shared.metrics.append_batches.increment(1);
+            self.shared
+                .metrics
+                .append_entries
+                .increment(entries.len() as u64);
+        }
+        self.spawn(async move {
+            let answer = match question {
+                StoreQuestion::Open => StoreAnswer::Opened(match store.open_room(room).await {
+                    Ok(opened) => Ok(Some(Box::new(picture(opened)))),
+                    Err(StoreError::NotFound) => Ok(None),
+                    Err(error) => Err(error.to_string()),
+                }),
+                StoreQuestion::Append { epoch, entries } => {
+                    let appended = store
+                        .append(store::Append {
+                            room,
+                            epoch,
+                            entries,
+                        })
+                        .await;
+                    StoreAnswer::Appended(appended.map_err(|error| match error {
+                        AppendError::Conflict => AppendFailed::Conflict,
+                        AppendError::Unavailable(why) => {
+                            warn!(%room, why, "append refused");
+                            AppendFailed::Unavailable
+                        }
+                        AppendError::Unknown(why) => {
+                            warn!(%room, why, "append with unknown outcome");
+                            AppendFailed::Unknown
+                        }
+                    }))
+                }
+                StoreQuestion::Lookup { keys } => {
+                    let found = store.lookup(room, keys).await;
+                    StoreAnswer::LookedUp(found.map_err(|error| error.to_string()).map(
+                        |(head, found)| {
+                            (
+                                head,
+                                found
+                                    .into_iter()
+                                    .map(|found| found.map(|found| found.entry))
+                                    .collect(),
+                            )
+                        },
+                    ))
+                }
+                StoreQuestion::Messages { ids } => StoreAnswer::Messages(
+                    store
+                        .messages(room, ids)
+                        .await
+                        .map_err(|error| error.to_string()),
+                ),
+                StoreQuestion::Entries { after, limit } => {
+                    let page = store.entries(room, after, limit).await;
+                    StoreAnswer::Entries(
+                        page.map_err(|error| error.to_string())
+                            .map(|page| (page.head, page.entries)),
+                    )
+                }
+            };
+            Input::Store {
+                room,
+                ticket,
+                answer,
+            }
+        });
+    }
+
+    /// Runs a question to the store on this thread (the store has its own threads) and brings the answer back as mail.
+    fn spawn(&self, question: impl Future<Output = Input> + 'static) {
+        let door = self.doors[usize::from(self.me)].clone();
+        tokio::task::spawn_local(async move {
+            let input = question.await;
+            deliver(&door, input).await;
+        });
+    }
+
+    /// Tells every socket that this node stops; the transport closes them next, at its pace.
+    pub(super) fn say_goodbye(&mut self, sockets: &mut Sockets) {
+        let event = ServerEvent::ServerDraining {
+            reconnect_in_ms: RECONNECT_MILLIS,
+        };
+        let frame = Frame::event(event.name(), &event);
+        for conn in self.hub.all_sockets() {
+            sockets.send(socket(conn), frame.clone());
+        }
+    }
+}
+
+/// An answer must not be lost: whoever asked would wait for ever.
+async fn deliver(door: &ShardHandle<Mail>, input: Input) {
+    let mut mail = Mail::input(input);
+    while let Err(MailboxFull(back)) = door.post(mail) {
+        mail = back;
+        tokio::time::sleep(REPOST_PAUSE).await;
+    }
+}
+
+fn picture(opened: store::Opened) -> Opened {
+    let store::Opened {
+        room,
+        head,
+        deleted,
+        members,
+        bans,
+    } = opened;
+    Opened {
+        room,
+        head,
+        deleted,
+        members,
+        bans,
+    }
+}
