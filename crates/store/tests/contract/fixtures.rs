@@ -2,7 +2,6 @@
 
 use std::future::Future;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use protocol::entry::{Change, Entry};
 use protocol::event::client::History;
@@ -16,11 +15,13 @@ use uuid::Uuid;
 
 pub(crate) type Handle = Arc<dyn Store>;
 
-static NEXT: AtomicU64 = AtomicU64::new(1);
-
-/// Another one each time, in growing order.
+/// Another one each time, in growing order, also over processes.
+#[allow(
+    clippy::disallowed_methods,
+    reason = "ids of tests are from the clock, so that those of two processes differ"
+)]
 pub(crate) fn fresh() -> Uuid {
-    Uuid::from_u128(u128::from(NEXT.fetch_add(1, Ordering::Relaxed)) << 64 | 0x8000)
+    Uuid::now_v7()
 }
 
 pub(crate) fn user() -> UserId {
@@ -78,7 +79,7 @@ impl Writer {
         Self {
             id,
             head: Head {
-                epoch: Epoch(u64::MAX - id.0.as_u64_pair().0),
+                epoch: Epoch(u64::MAX - id.0.as_u64_pair().1),
                 seq: 0,
                 n: 0,
             },
@@ -244,7 +245,7 @@ pub(crate) async fn whole_log(store: &Handle, room: RoomId) -> Vec<Entry> {
     }
 }
 
-/// Asks the same of the store so many times at once and returns all answers.
+/// Asks the same of the store so many times at once and returns the answers by caller.
 pub(crate) async fn at_once<T, F, W>(times: usize, store: &Handle, what: F) -> Vec<T>
 where
     T: Send + 'static,
@@ -253,9 +254,13 @@ where
 {
     let mut callers = tokio::task::JoinSet::new();
     for caller in 0..times {
-        callers.spawn(what(Arc::clone(store), caller));
+        let answer = what(Arc::clone(store), caller);
+        callers.spawn(async move { (caller, answer.await) });
     }
-    callers.join_all().await
+    // A set gives its answers as they come.
+    let mut answers = callers.join_all().await;
+    answers.sort_by_key(|(caller, _)| *caller);
+    answers.into_iter().map(|(_, answer)| answer).collect()
 }
 
 pub(crate) fn conflict() -> Result<(), AppendError> {
