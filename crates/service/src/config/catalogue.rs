@@ -212,13 +212,16 @@ mod tests {
         catalogue.take_flags(arguments.iter().map(|argument| (*argument).to_owned()))
     }
 
-    crate::settings! {
-        /// Clashes with the other sections of the tests.
-        pub struct Flawed in "" {
-            /// Named like a section.
-            demo: String = "",
-            /// The variable of `demo.patience`.
-            demo_patience: u16 = "x",
+    #[allow(dead_code, reason = "only the declarations are looked at")]
+    mod flawed {
+        crate::settings! {
+            /// Clashes with the other sections of the tests.
+            pub(super) struct Flawed in "" {
+                /// Named like a section.
+                demo: String = "",
+                /// The variable of `demo.patience`.
+                demo_patience: u16 = "x",
+            }
         }
     }
 
@@ -228,7 +231,10 @@ mod tests {
             Catalogue::new().with::<Top>().with::<Demo>().flaws(),
             Vec::<String>::new()
         );
-        let flaws = Catalogue::new().with::<Demo>().with::<Flawed>().flaws();
+        let flaws = Catalogue::new()
+            .with::<Demo>()
+            .with::<flawed::Flawed>()
+            .flaws();
         assert_eq!(flaws.len(), 3, "{flaws:?}");
         assert!(flaws[0].contains("is a setting and a section"), "{flaws:?}");
         assert_eq!(flaws[1], "CHATIFY_DEMO_PATIENCE means two settings");
