@@ -248,9 +248,9 @@ export const SCENES = [
     name: "reconnecting",
     run: async ({ page, open, rooms, fake }) => {
       await open(rooms.launch);
-      fake.io.engine.on("headers", () => undefined);
       fake.io.engine.opts.allowRequest = (_, answer) => answer("down", false);
       fake.cut();
+      await page.getByText("Reconnecting").or(page.getByText("Trying again in")).first().waitFor({ timeout: 15000 });
       await page.getByText("Trying again in").waitFor({ timeout: 15000 });
     },
   },

@@ -42,6 +42,7 @@ export function serveDist(fake) {
       far.on("error", () => socket.destroy());
       socket.on("error", () => far.destroy());
     });
+    onward.on("response", () => socket.destroy());
     onward.on("error", () => socket.destroy());
     onward.end();
   });

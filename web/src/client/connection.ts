@@ -12,6 +12,8 @@ import { type AccessToken, SignedOut } from "./tokens";
 const ACK_TIMEOUT_MS = 10_000;
 /** A server that accepts a socket and then stays silent is as good as gone. */
 const READY_TIMEOUT_MS = 15_000;
+/** A network that swallows everything must not hold a try for longer. */
+const CONNECT_TIMEOUT_MS = 10_000;
 
 export type Phase =
   | { kind: "idle" }
@@ -66,6 +68,7 @@ export class Connection {
       reconnection: false,
       transports: ["websocket", "polling"],
       tryAllTransports: true,
+      timeout: CONNECT_TIMEOUT_MS,
       auth: (give: (auth: object) => void) => {
         give({ token: this.ports.tokens.current, resume: { cursors: this.ports.positions() } });
       },

@@ -11,6 +11,8 @@ import type { Page } from "./timeline";
 const PAGE = 50;
 const TYPING_EVERY_MS = 3_000;
 const DRAFT_SAVE_MS = 400;
+/** Groups whose member lists are read only to name them, at one time. */
+const GROUPS_NAMED = 20;
 
 export class Chat {
   readonly store: Store = createChatStore();
@@ -278,6 +280,9 @@ export class Chat {
       if (room.peerId) ids.add(room.peerId);
       if (room.lastMessage) ids.add(room.lastMessage.senderId);
     }
+    // A group without a name goes by its members.
+    const nameless = Object.values(rooms).filter((room) => room.type === "group" && !room.name && !this.store.getState().members[room.id]);
+    for (const room of nameless.slice(0, GROUPS_NAMED)) void this.loadMembers(room.id);
     for (const message of (open && timelines[open.roomId]?.messages) || []) ids.add(message.senderId);
     this.profiles.want(ids, users);
   }

@@ -110,7 +110,9 @@ function ready(state: State, rooms: RoomSummary[], textChars: number): State {
   const gone = { ...state.gone };
   for (const id of Object.keys(state.rooms)) if (!present.has(id)) gone[id] = "removed";
   for (const id of present) Reflect.deleteProperty(gone, id);
-  return { ...state, ready: true, textChars, rooms: Object.fromEntries(rooms.map((room) => [room.id, room])), gone, typing: {} };
+  const next = { ...state, ready: true, textChars, rooms: Object.fromEntries(rooms.map((room) => [room.id, room])), gone, typing: {} };
+  // A room that was open before its list came: only now is it known what was new in it.
+  return state.open && !state.rooms[state.open.roomId] ? open(next, state.open.roomId) : next;
 }
 
 function durable(state: State, event: DurableEvent): State {

@@ -17,6 +17,8 @@ import { useGrow } from "./use-grow";
 
 /** Below so many characters left, the number is shown. */
 const SHOW_LEFT_BELOW = 200;
+/** A text that is surely more than one line has the buttons below it and the whole width for itself. */
+const TALL_FROM = 110;
 
 interface ComposerProps {
   room: RoomSummary;
@@ -157,7 +159,7 @@ export function Composer({ room, onEditLast }: ComposerProps) {
             </IconButton>
           </div>
         )}
-        <div className={styles.row}>
+        <div className={cx(styles.row, (draft.text.length > TALL_FROM || draft.text.includes("\n")) && styles.tall)}>
           <textarea
             ref={box}
             className={styles.area}

@@ -87,14 +87,9 @@ export const Message = memo(function Message({ message, head, flash, editing, ta
           ) : deleted ? (
             <p className={styles.tombstone}>{texts.message.deleted}</p>
           ) : (
-            <>
-              <MessageText text={message.text} mentions={message.mentions} />
-              {message.editedAt && (
-                <span className={styles.edited} title={fullTime(message.editedAt)}>
-                  {texts.message.edited}
-                </span>
-              )}
-            </>
+            <MessageText text={message.text} mentions={message.mentions}>
+              {message.editedAt && <Edited at={message.editedAt} />}
+            </MessageText>
           )}
           {message.reactions.length > 0 && <Reactions reactions={message.reactions} onToggle={react} />}
         </div>
@@ -103,5 +98,14 @@ export const Message = memo(function Message({ message, head, flash, editing, ta
         <MessageActions message={message} menu={menu} onMenu={setMenu} onWish={onWish} onReact={react} />
       )}
     </article>
+  );
+});
+
+const Edited = memo(function Edited({ at }: { at: string }) {
+  return (
+    <span className={styles.edited} title={fullTime(at)}>
+      {" "}
+      {texts.message.edited}
+    </span>
   );
 });

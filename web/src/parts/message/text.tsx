@@ -1,5 +1,5 @@
 // The text of a message on the screen, each piece in its own direction.
-import { memo } from "react";
+import { type ReactNode, memo } from "react";
 import { useShallow } from "zustand/react/shallow";
 import { useChatState } from "../../state/context";
 import { nameOf } from "../../state/select";
@@ -10,14 +10,23 @@ import { isJumbo, tokenise } from "./tokens";
 interface MessageTextProps {
   text: string;
   mentions?: string[];
+  /** Stands behind the last word. */
+  children?: ReactNode;
 }
 
 const NOBODY: string[] = [];
 
-export const MessageText = memo(function MessageText({ text, mentions = NOBODY }: MessageTextProps) {
+export const MessageText = memo(function MessageText({ text, mentions = NOBODY, children }: MessageTextProps) {
   const names = useChatState(useShallow((state) => mentions.map((id) => nameOf(state, id))));
   const me = useChatState((state) => state.me?.id);
-  if (isJumbo(text)) return <p className={styles.jumbo}>{text}</p>;
+  if (isJumbo(text)) {
+    return (
+      <p className={styles.jumbo}>
+        {text}
+        {children}
+      </p>
+    );
+  }
   const people = mentions.map((id, at) => ({ id, name: names[at] ?? "" }));
   return (
     <div className={styles.text} dir="auto">
@@ -51,6 +60,7 @@ export const MessageText = memo(function MessageText({ text, mentions = NOBODY }
             );
         }
       })}
+      {children}
     </div>
   );
 });

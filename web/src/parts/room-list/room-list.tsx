@@ -8,7 +8,8 @@ import { nameOf, sections, statusOf, titleOf } from "../../state/select";
 import { texts } from "../../texts";
 import { Avatar } from "../avatar/avatar";
 import { brief } from "../format";
-import { Skeleton, cx } from "../ui/controls";
+import { openDialog } from "../../state/ui";
+import { Button, Skeleton, cx } from "../ui/controls";
 import { RoomGlyph } from "./room-glyph";
 import styles from "./room-list.module.css";
 
@@ -17,10 +18,21 @@ export function RoomList({ openId }: { openId: string | null }) {
   const { rooms, users, members, me } = useChatState(useShallow(({ rooms, users, members, me }) => ({ rooms, users, members, me })));
   if (!ready) return <Loading />;
   const lists = sections({ rooms, users, members, me });
+  const empty = lists.rooms.length + lists.talks.length === 0;
   return (
     <nav className={styles.list} aria-label={texts.rooms.list} onKeyDown={walk}>
       <Section title={texts.rooms.heading} rooms={lists.rooms} openId={openId} empty={texts.rooms.noRooms} />
       <Section title={texts.rooms.talks} rooms={lists.talks} openId={openId} empty={texts.rooms.noTalks} />
+      {empty && (
+        // On a phone the welcome in the middle is not seen.
+        <div className={styles.ways}>
+          <p>{texts.rooms.emptyLead}</p>
+          <Button tone="primary" onClick={() => openDialog({ name: "create" })}>
+            {texts.rooms.create}
+          </Button>
+          <Button onClick={() => openDialog({ name: "directory" })}>{texts.rooms.browse}</Button>
+        </div>
+      )}
     </nav>
   );
 }

@@ -14,11 +14,10 @@ import { Button } from "../ui/controls";
 import { TimelineRow } from "./row";
 import styles from "./timeline.module.css";
 import { useAttentive } from "./use-attentive";
+import { END_PX, useStick } from "./use-stick";
 
 /** Rows from an edge of what is loaded at which more is asked for. */
 const NEAR_EDGE = 12;
-/** Closer to the end than this counts as reading the end. */
-const END_PX = 60;
 const FLASH_MS = 2_000;
 
 interface TimelineProps {
@@ -38,7 +37,6 @@ export function Timeline({ room, timeline, editing, onWish, onEdited, onPerson }
   const pending = useChatState(useShallow((state) => pendingIn(state.outbox, room.id)));
   const scroller = useRef<HTMLDivElement>(null);
   const [flash, setFlash] = useState<string | null>(null);
-  const [atEnd, setAtEnd] = useState(true);
   const [focused, setFocused] = useState<string | null>(null);
 
   const { messages, hasOlder, hasNewer } = timeline;
@@ -54,12 +52,14 @@ export function Timeline({ room, timeline, editing, onWish, onEdited, onPerson }
     getItemKey: useCallback((at: number) => rows[at]?.key ?? at, [rows]),
     overscan: 6,
     anchorTo: "end",
-    followOnAppend: !hasNewer,
     scrollEndThreshold: END_PX,
+    paddingEnd: 8,
   });
   const items = virtualizer.getVirtualItems();
   const firstAt = items[0]?.index ?? 0;
   const lastAt = items.at(-1)?.index ?? 0;
+
+  const { atEnd, onScroll, stick } = useStick(scroller, hasNewer);
 
   // Where to begin: at a jump's target, at the first new message, else at the end.
   useLayoutEffect(() => {
@@ -70,7 +70,7 @@ export function Timeline({ room, timeline, editing, onWish, onEdited, onPerson }
       const row = rows[target];
       if (row?.kind === "message") setFlash(row.message.id);
     } else if (line >= 0) virtualizer.scrollToIndex(line, { align: "start" });
-    else virtualizer.scrollToEnd();
+    else stick();
     // Only when the timeline was replaced, not whenever a row came.
     // eslint-disable-next-line react-hooks/exhaustive-deps
   }, [timeline.generation, room.id]);
@@ -86,7 +86,7 @@ export function Timeline({ room, timeline, editing, onWish, onEdited, onPerson }
   useEffect(() => {
     if (said === 0) return;
     if (hasNewer) void chat.loadEnd(room.id);
-    else virtualizer.scrollToEnd();
+    else stick();
     // eslint-disable-next-line react-hooks/exhaustive-deps
   }, [said]);
 
@@ -96,16 +96,11 @@ export function Timeline({ room, timeline, editing, onWish, onEdited, onPerson }
     else if (hasNewer && lastAt > rows.length - NEAR_EDGE) void chat.loadNewer(room.id);
   }, [chat, room.id, timeline.loading, timeline.failed, hasOlder, hasNewer, firstAt, lastAt, rows.length, items.length]);
 
-  const measureEnd = useCallback(() => {
-    const box = scroller.current;
-    if (box) setAtEnd(box.scrollHeight - box.scrollTop - box.clientHeight < END_PX);
-  }, []);
-  useEffect(measureEnd, [measureEnd, rows.length, timeline.generation]);
   useAttentive(atEnd && !hasNewer);
 
   const toEnd = () => {
     if (hasNewer) void chat.loadEnd(room.id);
-    else virtualizer.scrollToEnd();
+    else stick();
   };
   const jump = useCallback(
     (id: string) => {
@@ -145,7 +140,7 @@ export function Timeline({ room, timeline, editing, onWish, onEdited, onPerson }
           <ArrowUp size={15} /> {texts.message.jumpNew(room.unread)}
         </Button>
       )}
-      <div ref={scroller} className={styles.scroller} role="log" aria-live="off" aria-label={texts.message.log(title)} tabIndex={-1} onScroll={measureEnd} onKeyDown={walk}>
+      <div ref={scroller} className={styles.scroller} role="log" aria-live="off" aria-label={texts.message.log(title)} tabIndex={-1} onScroll={onScroll} onKeyDown={walk}>
         <div className={styles.fill}>
           {timeline.failed && hasOlder && (
             <p className={styles.failed}>

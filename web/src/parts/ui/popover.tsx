@@ -4,6 +4,9 @@ import { type ReactNode, useRef } from "react";
 import type { SurfaceProps } from "./menu-button";
 import styles from "./menu.module.css";
 
+/** Nothing fits beside anything there. */
+const NARROW = "(max-width: 47.5rem)";
+
 interface PopoverSurfaceProps extends SurfaceProps {
   label: string;
   side?: "top" | "right" | "bottom";
@@ -19,7 +22,7 @@ export function PopoverSurface({ anchor, onClose, label, side = "top", align = "
       <Popover.Portal>
         <Popover.Content
           className={styles.popover}
-          side={side}
+          side={matchMedia(NARROW).matches ? "bottom" : side}
           align={align}
           sideOffset={8}
           collisionPadding={12}

@@ -1,0 +1,19 @@
+// Once before all tests: matchers for the page, and what jsdom leaves out.
+import "@testing-library/jest-dom/vitest";
+import { cleanup } from "@testing-library/react";
+import { afterEach } from "vitest";
+
+afterEach(() => {
+  if (typeof document !== "undefined") cleanup();
+});
+
+if (typeof window !== "undefined") {
+  window.matchMedia ??= (query: string) => ({ matches: query.includes("hover: hover"), media: query, addEventListener: () => undefined, removeEventListener: () => undefined }) as unknown as MediaQueryList;
+  globalThis.ResizeObserver ??= class {
+    observe = () => undefined;
+    unobserve = () => undefined;
+    disconnect = () => undefined;
+  };
+  Element.prototype.scrollIntoView ??= () => undefined;
+  Element.prototype.hasPointerCapture ??= () => false;
+}
