@@ -1,51 +1,88 @@
 //! chatify: arguments → settings → the command. What is printed here is the answer of a tool; servers log.
 
+mod arguments;
 mod config;
+mod contract;
+mod embedded;
+mod mail;
+mod seed;
 
 use std::io::Write;
 use std::process::ExitCode;
 
+use clap::Parser;
 use service::config::ConfigError;
 
-fn main() -> ExitCode {
-    match run(std::env::args().skip(1)) {
-        Ok(answer) => {
-            // A reader that closed the pipe (`| head`) has seen enough.
-            let written = std::io::stdout().write_all(answer.as_bytes());
-            if written.is_ok() {
-                ExitCode::SUCCESS
-            } else {
-                ExitCode::FAILURE
-            }
-        }
-        Err(error) => {
-            let lines = format!("{error}\n");
-            let told = std::io::stderr().write_all(lines.as_bytes());
-            if told.is_ok() {
-                ExitCode::from(2)
-            } else {
-                ExitCode::FAILURE
-            }
-        }
+use arguments::{Arguments, Command, ConfigAction, MailAction};
+
+/// Why a command failed.
+enum Failure {
+    /// The settings or arguments are wrong; nothing was done.
+    Config(ConfigError),
+    /// It was tried and did not work.
+    Failed(String),
+}
+
+impl From<ConfigError> for Failure {
+    fn from(error: ConfigError) -> Self {
+        Self::Config(error)
     }
 }
 
-fn run(arguments: impl Iterator<Item = String>) -> Result<String, ConfigError> {
+fn main() -> ExitCode {
+    let (code, line) = match run(std::env::args().skip(1)) {
+        // A reader that closed the pipe (`| head`) has seen enough.
+        Ok(answer) => {
+            return finish(
+                std::io::stdout().write_all(answer.as_bytes()),
+                ExitCode::SUCCESS,
+            );
+        }
+        Err(Failure::Config(error)) => (ExitCode::from(2), error.to_string()),
+        Err(Failure::Failed(error)) => (ExitCode::FAILURE, error),
+    };
+    finish(writeln!(std::io::stderr(), "{line}"), code)
+}
+
+fn finish(told: std::io::Result<()>, code: ExitCode) -> ExitCode {
+    if told.is_ok() {
+        code
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+fn run(arguments: impl Iterator<Item = String>) -> Result<String, Failure> {
     let catalogue = config::catalogue();
     let (flags, rest) = catalogue.take_flags(arguments)?;
-    let rest: Vec<&str> = rest.iter().map(String::as_str).collect();
-    if let Some(flag) = rest.iter().find(|argument| argument.starts_with("--"))
-        && !matches!(rest.first(), Some(&"config" | &"metrics"))
+    // A mistyped setting is named with its nearest neighbour; flags of a command are the command's.
+    if let Some(flag) = rest
+        .first()
+        .filter(|first| first.starts_with("--") && !arguments::OWN.contains(&first.as_str()))
     {
-        return Err(catalogue.unknown_flag(flag));
+        return Err(catalogue.unknown_flag(flag).into());
     }
-    match rest[..] {
+    let parsed = match Arguments::try_parse_from(std::iter::once("chatify".to_owned()).chain(rest))
+    {
+        Ok(parsed) => parsed,
+        Err(told) if !told.use_stderr() => return Ok(told.to_string()),
+        Err(wrong) => return Err(ConfigError::new(wrong.to_string().trim_end().to_owned()).into()),
+    };
+    let settings = || catalogue.load(flags, std::env::vars());
+    match parsed.command {
+        None => embedded::serve(&settings()?),
         // Before anything is loaded: the reference helps whose settings do not load.
-        ["config", "--reference"] => Ok(catalogue.reference()),
-        ["metrics", "--reference"] => Ok(config::metrics_reference()),
-        ["config"] | ["config", "--print"] => Ok(catalogue.load(flags, std::env::vars())?.print()),
-        _ => Err(ConfigError::new(
-            "usage: chatify [SETTINGS] config [--print | --reference], or chatify metrics --reference",
-        )),
+        Some(Command::Config {
+            action: ConfigAction {
+                reference: true, ..
+            },
+        }) => Ok(catalogue.reference()),
+        Some(Command::Config { .. }) => Ok(settings()?.print()),
+        Some(Command::Metrics { .. }) => Ok(config::metrics_reference()),
+        Some(Command::Contract { out }) => contract::write(&out),
+        Some(Command::Seed(plan)) => seed::run(&settings()?, &plan),
+        Some(Command::Mail {
+            action: MailAction::Test { address },
+        }) => mail::test(&settings()?, &address),
     }
 }

@@ -36,12 +36,12 @@ use tokio::sync::watch;
 use tracing::{error, info, warn};
 
 pub use config::AuthConfig;
+pub use metrics::AuthMetrics;
 pub use routes::{openapi, router};
 pub use secrets::SecretError;
 
 use budgets::Budgets;
 use keyring::{KeyError, KeyRules, Keyring};
-use metrics::AuthMetrics;
 use outbox::{Nudges, Outbox, Publisher};
 use secrets::Secrets;
 

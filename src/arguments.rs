@@ -1,0 +1,91 @@
+//! The commands and their flags. Settings are flags too, the same for every command; `service::config` reads those.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Flags that are no settings and may stand without a command.
+pub(crate) const OWN: &[&str] = &["--help", "--version"];
+
+/// A realtime chat backend. Without a command it serves everything in one process: sockets, API, sign-in, mail and the
+/// web client, on an embedded database.
+#[derive(Parser)]
+#[command(
+    name = "chatify",
+    version,
+    after_help = "Every setting is a flag, a variable CHATIFY_… and a key of the file given by --config, in this order:\n`chatify config --reference` lists them, `chatify config` shows those in force."
+)]
+pub(crate) struct Arguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+}
+
+/// What there is to do.
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Show the settings in force and where each comes from.
+    Config {
+        /// How.
+        #[command(flatten)]
+        action: ConfigAction,
+    },
+    /// Show the metrics.
+    Metrics {
+        /// All of them, as Markdown.
+        #[arg(long)]
+        reference: bool,
+    },
+    /// Write the API's documents (OpenAPI and AsyncAPI).
+    Contract {
+        /// Into this folder.
+        #[arg(long)]
+        out: PathBuf,
+    },
+    /// Fill an empty store with people and rooms, for load tests.
+    Seed(SeedPlan),
+    /// Mail.
+    Mail {
+        /// What about it.
+        #[command(subcommand)]
+        action: MailAction,
+    },
+}
+
+/// What to show of the settings.
+#[derive(Args)]
+pub(crate) struct ConfigAction {
+    /// All settings with their meaning, as Markdown.
+    #[arg(long)]
+    pub(crate) reference: bool,
+    /// Those in force (the default).
+    #[arg(long)]
+    pub(crate) print: bool,
+}
+
+/// What to seed.
+#[derive(Args)]
+pub(crate) struct SeedPlan {
+    /// How many people.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+    pub(crate) users: u32,
+    /// How many rooms.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(0..=10_000_000))]
+    pub(crate) rooms: u32,
+    /// Members of each room.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(crate) members: u32,
+    /// Where to write a line a person: `{"userId","token","rooms":[…]}`. The tokens live for a day.
+    #[arg(long)]
+    pub(crate) out: PathBuf,
+}
+
+/// What to do about mail.
+#[derive(Subcommand)]
+pub(crate) enum MailAction {
+    /// Send a test mail and say what is wrong with the set-up, if anything is.
+    Test {
+        /// To whom.
+        address: String,
+    },
+}
