@@ -114,9 +114,11 @@ impl Draft {
         if let Intent::Say { id, .. } = &mut intent {
             *id = MessageId(uuid::Uuid::nil());
         }
-        format!("{intent:?}").bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-        })
+        format!("{intent:?}")
+            .bytes()
+            .fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+                (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+            })
     }
 }
 

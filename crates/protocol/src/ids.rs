@@ -128,7 +128,9 @@ impl<'de> Deserialize<'de> for ClientId {
         if text.len() != 36 {
             return Err(D::Error::custom("expected a UUID"));
         }
-        Uuid::try_parse(&text).map(Self).map_err(|_| D::Error::custom("expected a UUID"))
+        Uuid::try_parse(&text)
+            .map(Self)
+            .map_err(|_| D::Error::custom("expected a UUID"))
     }
 }
 
@@ -156,7 +158,10 @@ mod tests {
         let id: UserId = text.parse().unwrap();
         assert_eq!(id.to_string(), text);
         assert_eq!(serde_json::to_string(&id).unwrap(), format!("\"{text}\""));
-        assert_eq!(serde_json::from_str::<UserId>(&format!("\"{text}\"")).unwrap(), id);
+        assert_eq!(
+            serde_json::from_str::<UserId>(&format!("\"{text}\"")).unwrap(),
+            id
+        );
     }
 
     #[test]

@@ -1,17 +1,17 @@
 //! Words on the wire: pure types and codecs, no I/O, no clock, no sockets.
 
+pub mod engineio;
 pub mod entry;
 pub mod event;
+pub mod frame;
 pub mod ids;
 pub mod limits;
 pub mod mail_job;
 pub mod message;
 pub mod problem;
 pub mod room;
+pub mod socketio;
 pub mod time;
 pub mod token;
 pub mod user;
-pub mod frame;
-pub mod engineio;
-pub mod socketio;
 pub mod websocket;

@@ -153,7 +153,11 @@ impl Problem {
     pub fn field(code: Code, pointer: &str, kind: &'static str, detail: impl Into<String>) -> Self {
         let detail = detail.into();
         let mut problem = Self::because(code, detail.clone());
-        problem.errors.push(FieldError { pointer: pointer.to_owned(), code: Cow::Borrowed(kind), detail });
+        problem.errors.push(FieldError {
+            pointer: pointer.to_owned(),
+            code: Cow::Borrowed(kind),
+            detail,
+        });
         problem
     }
 
@@ -177,14 +181,22 @@ mod tests {
     #[test]
     fn a_code_is_written_the_same_way_everywhere() {
         for code in Code::ALL {
-            assert_eq!(serde_json::to_string(code).unwrap(), format!("\"{}\"", code.as_str()));
+            assert_eq!(
+                serde_json::to_string(code).unwrap(),
+                format!("\"{}\"", code.as_str())
+            );
             assert!((400..600).contains(&code.status()));
         }
     }
 
     #[test]
     fn a_problem_points_at_the_field() {
-        let problem = Problem::field(Code::TextTooLong, "/text", "too_long", "4001 of 4000 characters");
+        let problem = Problem::field(
+            Code::TextTooLong,
+            "/text",
+            "too_long",
+            "4001 of 4000 characters",
+        );
         let json = serde_json::to_value(&problem).unwrap();
         assert_eq!(json["code"], "text_too_long");
         assert_eq!(json["type"], "/docs/errors/text_too_long");

@@ -38,8 +38,9 @@ impl Serialize for Timestamp {
 impl<'de> Deserialize<'de> for Timestamp {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
-        let time: jiff::Timestamp =
-            text.parse().map_err(|_| D::Error::custom("expected a time such as 2026-01-31T12:00:00.000Z"))?;
+        let time: jiff::Timestamp = text
+            .parse()
+            .map_err(|_| D::Error::custom("expected a time such as 2026-01-31T12:00:00.000Z"))?;
         Ok(Self(time.as_millisecond()))
     }
 }

@@ -317,14 +317,21 @@ impl ClientEvent {
                 if let WatchPresence::Users { user_ids } = &watch
                     && user_ids.len() > limits::PRESENCE_WATCH_MAX
                 {
-                    return Err(too_many("/userIds", user_ids.len(), limits::PRESENCE_WATCH_MAX));
+                    return Err(too_many(
+                        "/userIds",
+                        user_ids.len(),
+                        limits::PRESENCE_WATCH_MAX,
+                    ));
                 }
                 Self::PresenceWatch(watch)
             }
             "auth:refresh" => Self::AuthRefresh(json(payload)?),
             other => {
                 let shown: String = other.chars().take(64).collect();
-                return Err(Problem::because(Code::UnknownEvent, format!("there is no event {shown:?}")));
+                return Err(Problem::because(
+                    Code::UnknownEvent,
+                    format!("there is no event {shown:?}"),
+                ));
             }
         })
     }
@@ -335,16 +342,30 @@ impl SendMessage {
     pub fn checked(mut self) -> Result<Self, Problem> {
         self.text = message_text(self.text)?;
         if self.mentions.len() > limits::MENTIONS_MAX {
-            return Err(too_many("/mentions", self.mentions.len(), limits::MENTIONS_MAX));
+            return Err(too_many(
+                "/mentions",
+                self.mentions.len(),
+                limits::MENTIONS_MAX,
+            ));
         }
         if let Some(meta) = &self.meta {
             let raw = meta.0.get();
             if !raw.starts_with('{') {
-                return Err(Problem::field(Code::InvalidRequest, "/meta", "type", "meta must be an object"));
+                return Err(Problem::field(
+                    Code::InvalidRequest,
+                    "/meta",
+                    "type",
+                    "meta must be an object",
+                ));
             }
             if raw.len() > limits::META_BYTES_MAX {
                 let detail = format!("{} of at most {} bytes", raw.len(), limits::META_BYTES_MAX);
-                return Err(Problem::field(Code::InvalidRequest, "/meta", "too_long", detail));
+                return Err(Problem::field(
+                    Code::InvalidRequest,
+                    "/meta",
+                    "too_long",
+                    detail,
+                ));
             }
         }
         Ok(self)
@@ -354,14 +375,27 @@ impl SendMessage {
 impl History {
     /// The same, or what is wrong with it.
     pub fn checked(self) -> Result<Self, Problem> {
-        let given = [self.before, self.after, self.around].iter().filter(|side| side.is_some()).count();
+        let given = [self.before, self.after, self.around]
+            .iter()
+            .filter(|side| side.is_some())
+            .count();
         if given > 1 {
             let detail = "give one of before, after and around";
-            return Err(Problem::field(Code::InvalidRequest, "/before", "range", detail));
+            return Err(Problem::field(
+                Code::InvalidRequest,
+                "/before",
+                "range",
+                detail,
+            ));
         }
         if !(1..=limits::PAGE_MAX as u32).contains(&self.limit) {
             let detail = format!("limit must be 1 to {}", limits::PAGE_MAX);
-            return Err(Problem::field(Code::InvalidRequest, "/limit", "range", detail));
+            return Err(Problem::field(
+                Code::InvalidRequest,
+                "/limit",
+                "range",
+                detail,
+            ));
         }
         Ok(self)
     }
@@ -369,15 +403,28 @@ impl History {
 
 impl SetPresence {
     fn checked(self) -> Result<Self, Problem> {
-        if matches!(self.status, PresenceStatus::Offline | PresenceStatus::Unknown) {
+        if matches!(
+            self.status,
+            PresenceStatus::Offline | PresenceStatus::Unknown
+        ) {
             let detail = "status must be online, away or dnd";
-            return Err(Problem::field(Code::InvalidRequest, "/status", "range", detail));
+            return Err(Problem::field(
+                Code::InvalidRequest,
+                "/status",
+                "range",
+                detail,
+            ));
         }
         if let Some(text) = &self.text
             && text.chars().count() > limits::PRESENCE_TEXT_CHARS_MAX
         {
             let detail = format!("at most {} characters", limits::PRESENCE_TEXT_CHARS_MAX);
-            return Err(Problem::field(Code::InvalidRequest, "/text", "too_long", detail));
+            return Err(Problem::field(
+                Code::InvalidRequest,
+                "/text",
+                "too_long",
+                detail,
+            ));
         }
         Ok(self)
     }
@@ -392,33 +439,59 @@ fn reaction(payload: &str) -> Result<React, Problem> {
 /// An emoji in NFC, or what is wrong with it. It must have a sign beyond plain text and no spaces or control characters.
 pub fn emoji(text: &str, pointer: &str) -> Result<String, Problem> {
     let text: String = text.nfc().collect();
-    let plain = text.chars().all(|c| c.is_alphanumeric() && c.is_ascii() || c.is_ascii_punctuation());
+    let plain = text
+        .chars()
+        .all(|c| c.is_alphanumeric() && c.is_ascii() || c.is_ascii_punctuation());
     let broken = text.chars().any(|c| c.is_control() || c.is_whitespace());
     if text.is_empty() || plain || broken || text.len() > limits::EMOJI_BYTES_MAX {
-        return Err(Problem::field(Code::InvalidRequest, pointer, "format", "expected one emoji"));
+        return Err(Problem::field(
+            Code::InvalidRequest,
+            pointer,
+            "format",
+            "expected one emoji",
+        ));
     }
     Ok(text)
 }
 
 /// A message's text in NFC and within its limit.
 pub fn message_text(text: String) -> Result<String, Problem> {
-    let text = if is_nfc(&text) { text } else { text.nfc().collect() };
+    let text = if is_nfc(&text) {
+        text
+    } else {
+        text.nfc().collect()
+    };
     if text.trim().is_empty() {
-        return Err(Problem::field(Code::TextEmpty, "/text", "too_short", "the text is empty"));
+        return Err(Problem::field(
+            Code::TextEmpty,
+            "/text",
+            "too_short",
+            "the text is empty",
+        ));
     }
     // Bytes bound characters, so the common short text is never counted.
     if text.len() > limits::TEXT_CHARS_MAX {
         let chars = text.chars().count();
         if chars > limits::TEXT_CHARS_MAX {
             let detail = format!("{chars} of at most {} characters", limits::TEXT_CHARS_MAX);
-            return Err(Problem::field(Code::TextTooLong, "/text", "too_long", detail));
+            return Err(Problem::field(
+                Code::TextTooLong,
+                "/text",
+                "too_long",
+                detail,
+            ));
         }
     }
     Ok(text)
 }
 
 fn too_many(pointer: &str, have: usize, most: usize) -> Problem {
-    Problem::field(Code::InvalidRequest, pointer, "too_long", format!("{have} of at most {most}"))
+    Problem::field(
+        Code::InvalidRequest,
+        pointer,
+        "too_long",
+        format!("{have} of at most {most}"),
+    )
 }
 
 /// Reads JSON into a type; what does not fit is named by its JSON pointer.
@@ -441,17 +514,31 @@ fn locate<T: DeserializeOwned>(text: &str) -> Problem {
         use serde_path_to_error::Segment;
         match segment {
             Segment::Seq { index } => pointer.push_str(&format!("/{index}")),
-            Segment::Map { key } => pointer.push_str(&format!("/{}", key.replace('~', "~0").replace('/', "~1"))),
+            Segment::Map { key } => {
+                pointer.push_str(&format!("/{}", key.replace('~', "~0").replace('/', "~1")))
+            }
             Segment::Enum { .. } | Segment::Unknown => {}
         }
     }
     let said = error.into_inner().to_string();
     let detail = said.split(" at line ").next().unwrap_or(&said).to_owned();
-    if let Some(field) = detail.strip_prefix("missing field `").and_then(|rest| rest.strip_suffix('`')) {
+    if let Some(field) = detail
+        .strip_prefix("missing field `")
+        .and_then(|rest| rest.strip_suffix('`'))
+    {
         pointer.push_str(&format!("/{field}"));
-        return Problem::field(Code::InvalidRequest, &pointer, "required", format!("{field} is required"));
+        return Problem::field(
+            Code::InvalidRequest,
+            &pointer,
+            "required",
+            format!("{field} is required"),
+        );
     }
-    let kind = if detail.starts_with("invalid type") { "type" } else { "format" };
+    let kind = if detail.starts_with("invalid type") {
+        "type"
+    } else {
+        "format"
+    };
     Problem::field(Code::InvalidRequest, &pointer, kind, detail)
 }
 
@@ -463,33 +550,68 @@ mod tests {
     const CLIENT: &str = "0190a5c4-7b1e-7c3a-9a51-3f0c2f6c1a2b";
 
     fn pointer(name: &str, payload: &str) -> String {
-        ClientEvent::parse(name, payload).unwrap_err().errors[0].pointer.clone()
+        ClientEvent::parse(name, payload).unwrap_err().errors[0]
+            .pointer
+            .clone()
     }
 
     #[test]
     fn a_message_is_read_and_its_text_comes_out_in_nfc() {
         let payload = format!(r#"{{"roomId":"{ROOM}","clientId":"{CLIENT}","text":"cafe\u0301"}}"#);
-        let ClientEvent::Send(send) = ClientEvent::parse("message:send", &payload).unwrap() else { panic!() };
+        let ClientEvent::Send(send) = ClientEvent::parse("message:send", &payload).unwrap() else {
+            panic!()
+        };
         assert_eq!(send.text, "caf\u{e9}");
     }
 
     #[test]
     fn a_refusal_points_at_the_field() {
-        assert_eq!(pointer("message:send", &format!(r#"{{"roomId":"{ROOM}","clientId":"{CLIENT}"}}"#)), "/text");
-        assert_eq!(pointer("message:send", &format!(r#"{{"roomId":"{ROOM}","clientId":"1","text":"x"}}"#)), "/clientId");
-        assert_eq!(pointer("message:send", &format!(r#"{{"roomId":7,"clientId":"{CLIENT}","text":"x"}}"#)), "/roomId");
         assert_eq!(
-            pointer("message:send", &format!(r#"{{"roomId":"{ROOM}","clientId":"{CLIENT}","text":"x","mentions":["a"]}}"#)),
+            pointer(
+                "message:send",
+                &format!(r#"{{"roomId":"{ROOM}","clientId":"{CLIENT}"}}"#)
+            ),
+            "/text"
+        );
+        assert_eq!(
+            pointer(
+                "message:send",
+                &format!(r#"{{"roomId":"{ROOM}","clientId":"1","text":"x"}}"#)
+            ),
+            "/clientId"
+        );
+        assert_eq!(
+            pointer(
+                "message:send",
+                &format!(r#"{{"roomId":7,"clientId":"{CLIENT}","text":"x"}}"#)
+            ),
+            "/roomId"
+        );
+        assert_eq!(
+            pointer(
+                "message:send",
+                &format!(
+                    r#"{{"roomId":"{ROOM}","clientId":"{CLIENT}","text":"x","mentions":["a"]}}"#
+                )
+            ),
             "/mentions/0"
         );
-        assert_eq!(pointer("sync", &format!(r#"{{"rooms":{{"{ROOM}":"x"}}}}"#)), format!("/rooms/{ROOM}"));
+        assert_eq!(
+            pointer("sync", &format!(r#"{{"rooms":{{"{ROOM}":"x"}}}}"#)),
+            format!("/rooms/{ROOM}")
+        );
     }
 
     #[test]
     fn an_oversize_text_is_named() {
         let text = "ä".repeat(limits::TEXT_CHARS_MAX + 1);
         let payload = format!(r#"{{"roomId":"{ROOM}","clientId":"{CLIENT}","text":"{text}"}}"#);
-        assert_eq!(ClientEvent::parse("message:send", &payload).unwrap_err().code, Code::TextTooLong);
+        assert_eq!(
+            ClientEvent::parse("message:send", &payload)
+                .unwrap_err()
+                .code,
+            Code::TextTooLong
+        );
         let fits = "ä".repeat(limits::TEXT_CHARS_MAX);
         let payload = format!(r#"{{"roomId":"{ROOM}","clientId":"{CLIENT}","text":"{fits}"}}"#);
         assert!(ClientEvent::parse("message:send", &payload).is_ok());
@@ -497,8 +619,14 @@ mod tests {
 
     #[test]
     fn what_is_no_json_and_what_is_no_event_have_their_own_codes() {
-        assert_eq!(ClientEvent::parse("message:send", "{").unwrap_err().code, Code::InvalidJson);
-        assert_eq!(ClientEvent::parse("message:sned", "{}").unwrap_err().code, Code::UnknownEvent);
+        assert_eq!(
+            ClientEvent::parse("message:send", "{").unwrap_err().code,
+            Code::InvalidJson
+        );
+        assert_eq!(
+            ClientEvent::parse("message:sned", "{}").unwrap_err().code,
+            Code::UnknownEvent
+        );
     }
 
     #[test]

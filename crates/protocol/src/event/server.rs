@@ -14,9 +14,9 @@ macro_rules! events {
     ($($variant:ident, $name:literal, $doc:literal { $($(#[$attr:meta])* $field:ident: $type:ty, $fdoc:literal;)* })+) => {
         /// Everything that a server says; serialises to the event's payload.
         #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
-        #[serde(untagged, rename_all_fields = "camelCase")]
+        #[serde(untagged)]
         pub enum ServerEvent {
-            $(#[doc = $doc] $variant { $(#[doc = $fdoc] $(#[$attr])* $field: $type,)* },)+
+            $(#[doc = $doc] #[serde(rename_all = "camelCase")] $variant { $(#[doc = $fdoc] $(#[$attr])* $field: $type,)* },)+
         }
 
         impl ServerEvent {
@@ -164,24 +164,63 @@ impl ServerEvent {
     pub fn of_entry(room_id: RoomId, entry: Entry) -> Self {
         let (seq, actor) = (entry.seq, entry.actor);
         match entry.change {
-            Change::Said { message } => Self::MessageNew { room_id, seq, message },
-            Change::Edited { message } => Self::MessageUpdated { room_id, seq, message },
-            Change::Deleted { message } => Self::MessageDeleted { room_id, seq, id: message.id, message },
-            Change::Reacted { message, emoji, added, count } => Self::ReactionUpdated {
+            Change::Said { message } => Self::MessageNew {
+                room_id,
+                seq,
+                message,
+            },
+            Change::Edited { message } => Self::MessageUpdated {
+                room_id,
+                seq,
+                message,
+            },
+            Change::Deleted { message } => Self::MessageDeleted {
+                room_id,
+                seq,
+                id: message.id,
+                message,
+            },
+            Change::Reacted {
+                message,
+                emoji,
+                added,
+                count,
+            } => Self::ReactionUpdated {
                 room_id,
                 seq,
                 id: message,
                 emoji,
                 count,
                 user_id: actor,
-                op: if added { ReactionOp::Add } else { ReactionOp::Remove },
+                op: if added {
+                    ReactionOp::Add
+                } else {
+                    ReactionOp::Remove
+                },
             },
-            Change::Joined { member } => Self::MemberJoined { room_id, seq, member },
-            Change::Left { user, reason, .. } => Self::MemberLeft { room_id, seq, user_id: user, reason },
-            Change::MemberChanged { member } => {
-                Self::MemberUpdated { room_id, seq, user_id: member.user_id, member: Some(member) }
-            }
-            Change::Unbanned { user } => Self::MemberUpdated { room_id, seq, user_id: user, member: None },
+            Change::Joined { member } => Self::MemberJoined {
+                room_id,
+                seq,
+                member,
+            },
+            Change::Left { user, reason, .. } => Self::MemberLeft {
+                room_id,
+                seq,
+                user_id: user,
+                reason,
+            },
+            Change::MemberChanged { member } => Self::MemberUpdated {
+                room_id,
+                seq,
+                user_id: member.user_id,
+                member: Some(member),
+            },
+            Change::Unbanned { user } => Self::MemberUpdated {
+                room_id,
+                seq,
+                user_id: user,
+                member: None,
+            },
             Change::RoomChanged { room } => Self::RoomUpdated { room_id, seq, room },
             Change::RoomDeleted => Self::RoomDeleted { room_id, seq },
         }
