@@ -14,6 +14,13 @@ if (typeof window !== "undefined") {
     unobserve = () => undefined;
     disconnect = () => undefined;
   };
+  globalThis.PointerEvent ??= class extends MouseEvent {
+    readonly pointerType: string;
+    constructor(name: string, init: PointerEventInit = {}) {
+      super(name, init);
+      this.pointerType = init.pointerType ?? "";
+    }
+  } as unknown as typeof PointerEvent;
   Element.prototype.scrollIntoView ??= () => undefined;
   Element.prototype.hasPointerCapture ??= () => false;
 }

@@ -5,6 +5,8 @@ import { type Fake, type FakeRoom, addMember, emptyWorld, makeRoom, say, startFa
 import { type Change, ChatClient } from "./client";
 import { ME, OTHER, until } from "./testing";
 
+const NOW = 1_700_000_000_000;
+
 describe("client", () => {
   let fake: Fake;
   let room: FakeRoom;
@@ -23,7 +25,7 @@ describe("client", () => {
   const connect = async () => {
     // The browser would send the refresh cookie; here each renewal simply gives a token.
     const ask = (() => Promise.resolve(new Response(JSON.stringify({ accessToken: fake.tokenFor(ME), expiresIn: 600 })))) as typeof fetch;
-    client = new ChatClient({ url: fake.url, fetch: ask, random: () => 0 });
+    client = new ChatClient({ url: fake.url, fetch: ask, random: () => 0, now: () => NOW });
     changes = [];
     client.subscribe((change) => changes.push(change));
     await client.start(ME);
@@ -126,12 +128,12 @@ describe("client", () => {
     expect(changes.findLast((change) => change.type === "phase")).toMatchObject({ phase: { code: "session_revoked" } });
   });
 
-  it("comes back when a draining server said so", async () => {
+  it("comes back when a draining server said that it should, and not later", async () => {
     fake.io.emit("server:draining", { reconnectInMs: 10 });
-    await until(() => true);
-    await new Promise((resolve) => setImmediate(resolve));
     fake.cut();
     await until(() => phases().filter((kind) => kind === "live").length === 2);
+    const waits = changes.flatMap((change) => (change.type === "phase" && change.phase.kind === "waiting" ? [change.phase.retryAt] : []));
+    expect(waits).toEqual([NOW + 10]);
   });
 
   it("says that the house is full and tries again", async () => {

@@ -58,7 +58,7 @@ export class ChatClient {
       positions: () => this.feeds.positions(),
       now,
       random: options.random,
-      online: () => typeof navigator === "undefined" || navigator.onLine !== false,
+      online: () => typeof navigator === "undefined" || navigator.onLine,
       onPhase: (phase) => this.onPhase(phase),
       onReady: (ready) => {
         this.tell({ type: "ready", ready });

@@ -118,7 +118,7 @@ export class Connection {
     } catch {
       throw new NoAnswer(event);
     }
-    if (ack.ok) return ack.data as ClientEvents[E]["data"];
+    if (ack.ok) return ack.data;
     throw new ProblemError(asProblem(ack.error));
   }
 
@@ -190,8 +190,8 @@ export class Connection {
       return;
     }
     const problem = asProblem(error.data);
-    if (problem.code === "session_revoked") return this.stop("session_revoked");
-    if (problem.code === "client_too_old") return this.stop("client_too_old");
+    if (problem.code === "session_revoked") { this.stop("session_revoked"); return; }
+    if (problem.code === "client_too_old") { this.stop("client_too_old"); return; }
     if (problem.code.startsWith("token_") && !this.renewedAfterRefusal) {
       this.renewedAfterRefusal = true;
       try {

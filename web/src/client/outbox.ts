@@ -144,6 +144,7 @@ export class Outbox {
             continue;
           }
           this.update(entry.clientId, { state: "queued" });
+          // eslint-disable-next-line @typescript-eslint/no-unnecessary-condition -- it may have closed while the send was out
           if (this.open) await this.pause(roomId, retryAfterMs(error) ?? backoffMs(attempt++, this.ports.random));
         }
       }

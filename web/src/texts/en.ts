@@ -64,7 +64,7 @@ export const en = {
     removeTitle: "Delete this message?", removeLead: "Everyone in the room will see that it was deleted.", removeYes: "Delete",
     editLabel: "Edit message", editHelp: "Escape to cancel, Enter to save",
     replyingTo: (name: string) => `Replying to ${name}`, cancelReply: "Cancel reply", quoteMissing: "Original message", inReply: (name: string) => `In reply to ${name}`,
-    jumpNew: (n: number) => `${count(n, "new message", "new messages")}`, jumpEnd: "Jump to latest",
+    jumpNew: (n: number) => count(n, "new message", "new messages"), jumpEnd: "Jump to latest",
     reactedBy: (names: string[], emoji: string) => `${list.format(names)} reacted with ${emoji}`, reactionLabel: (emoji: string, n: number, mine: boolean) => `${emoji}, ${count(n, "reaction", "reactions")}${mine ? ", yours among them" : ""}`,
     andMore: (n: number) => `${n} more`,
     heard: (name: string, text: string) => `${name}: ${text}`, heardMany: (n: number) => count(n, "new message", "new messages"),

@@ -3,6 +3,7 @@ import type { KeyboardEvent } from "react";
 
 /** Whether this key is part of composing a character and not ours to read. Safari says 229 after composition ended. */
 export function composing(event: KeyboardEvent): boolean {
+  // eslint-disable-next-line @typescript-eslint/no-deprecated -- the only sign of it that Safari gives
   return event.nativeEvent.isComposing || event.keyCode === 229;
 }
 

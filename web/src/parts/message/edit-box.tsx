@@ -28,7 +28,7 @@ export function EditBox({ message, onDone }: { message: Message; onDone: () => v
   const fits = clean !== "" && [...clean].length <= most;
   const save = async () => {
     if (!fits) return;
-    if (clean === message.text) return onDone();
+    if (clean === message.text) { onDone(); return; }
     setBusy(true);
     try {
       await chat.edit(message, clean);

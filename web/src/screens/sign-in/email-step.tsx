@@ -1,5 +1,5 @@
 // The address. It stays when a person comes back from the code.
-import { type FormEvent, useState } from "react";
+import { type SubmitEvent, useState } from "react";
 import { ProblemError } from "../../client";
 import type { Challenge } from "../../contract";
 import { explain } from "../../state/attempt";
@@ -18,10 +18,10 @@ export function EmailStep({ email, onEmail, onChallenge }: EmailStepProps) {
   const chat = useChat();
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState<string | null>(null);
-  const submit = async (event: FormEvent) => {
+  const submit = async (event: SubmitEvent) => {
     event.preventDefault();
     const address = email.trim();
-    if (!/^\S+@\S+\.\S+$|^\S+@localhost$/.test(address)) return setError(texts.signIn.emailInvalid);
+    if (!/^\S+@\S+\.\S+$|^\S+@localhost$/.test(address)) { setError(texts.signIn.emailInvalid); return; }
     setBusy(true);
     setError(null);
     try {

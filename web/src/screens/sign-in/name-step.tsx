@@ -1,5 +1,5 @@
 // The first time: a name.
-import { type FormEvent, useState } from "react";
+import { type SubmitEvent, useState } from "react";
 import type { Me } from "../../contract";
 import { Button, Field } from "../../parts/ui/controls";
 import { explain } from "../../state/attempt";
@@ -14,7 +14,7 @@ export function NameStep({ onNamed }: { onNamed: (me: Me) => void }) {
   const [name, setName] = useState("");
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState<string | null>(null);
-  const submit = async (event: FormEvent) => {
+  const submit = async (event: SubmitEvent) => {
     event.preventDefault();
     if (name.trim() === "") return;
     setBusy(true);

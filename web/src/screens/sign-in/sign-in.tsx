@@ -31,7 +31,7 @@ export function SignIn() {
         <div className={styles.card}>
           {ended && step.at === "email" && (
             <p className={styles.ended} role="status">
-              {texts.signIn.ended[ended as keyof typeof texts.signIn.ended] ?? texts.signIn.ended.other}
+              {(texts.signIn.ended as Record<string, string>)[ended] ?? texts.signIn.ended.other}
             </p>
           )}
           {step.at === "email" && <EmailStep email={email} onEmail={setEmail} onChallenge={(challenge) => setStep({ at: "code", challenge })} />}
