@@ -12,7 +12,7 @@ use protocol::ids::{MessageId, RoomId, UserId};
 use protocol::limits::{REPLAY_EVENTS_MAX, ROOM_MEMBERS_MAX};
 use protocol::message::{Message, Seq};
 use protocol::problem::{Code, Problem};
-use protocol::room::{Epoch, Head, Member};
+use protocol::room::{Epoch, Head, Member, RoomSummary};
 use serde::Serialize;
 use store::{Answer, Side, Store, StoreError};
 use utoipa::ToSchema;
@@ -53,6 +53,20 @@ pub struct StreamEvent {
     /// Its payload.
     #[schema(value_type = Object)]
     pub data: ServerEvent,
+}
+
+/// The answer to `room:subscribe`.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SubscribeReply {
+    /// The room, as its user sees it.
+    pub room: RoomSummary,
+    /// The last entry of its log; live events follow from here.
+    pub head_seq: Seq,
+    /// The durable events after the cursor, in order.
+    pub events: Vec<StreamEvent>,
+    /// More was missed than is replayed: read the history between.
+    pub gap: bool,
 }
 
 /// The answer to `history`.

@@ -21,6 +21,9 @@ use super::read::{Body, Named, Query, Whom, given};
 use super::refusals::{Bodies, Changes, Entering, NoRoom, NoUser, Owners, Signed};
 use super::rooms::{Pages, RoomPath};
 use crate::ports::Ports;
+
+/// For the document, which names a list by its rows.
+type MemberRowList = List<MemberRow>;
 use crate::reads;
 
 /// Whose membership of which room.
@@ -58,7 +61,7 @@ pub(crate) struct MemberRow {
 /// A room's members by id. The list is read forward only.
 #[utoipa::path(
     get, path = "/v1/rooms/{id}/members", operation_id = "listMembers", tag = "members", params(RoomPath, Pages),
-    responses((status = 200, description = "Members.", body = List<MemberRow>), Signed, NoRoom)
+    responses((status = 200, description = "Members.", body = MemberRowList), Signed, NoRoom)
 )]
 pub(crate) async fn list(
     State(ports): State<Arc<Ports>>,

@@ -23,6 +23,9 @@ use super::read::{Body, Named, Query};
 use super::refusals::{Bodies, Changes, Keyed, Mutes, NoMessage, NoRoom, Signed, Texts, Versions};
 use super::rooms::RoomPath;
 use crate::ports::Ports;
+
+/// For the document, which names a list by its rows.
+type MessageList = List<Message>;
 use crate::reads;
 
 /// A window of a room's messages.
@@ -46,7 +49,7 @@ pub(crate) struct Window {
 /// Give at most one of `before`, `after`, `around` and `cursor`. Deleted messages are there as tombstones.
 #[utoipa::path(
     get, path = "/v1/rooms/{id}/messages", operation_id = "listMessages", tag = "messages", params(RoomPath, Window),
-    responses((status = 200, description = "Messages, ascending by `seq`.", body = List<Message>), Signed, NoRoom)
+    responses((status = 200, description = "Messages, ascending by `seq`.", body = MessageList), Signed, NoRoom)
 )]
 pub(crate) async fn list(
     State(ports): State<Arc<Ports>>,

@@ -9,6 +9,7 @@ mod documents;
 mod farewell;
 mod front;
 mod limits;
+mod making;
 mod members;
 mod messages;
 mod mint;
@@ -96,8 +97,8 @@ fn calls() -> OpenApiRouter<Arc<Ports>> {
         .routes(routes!(users::me, users::change_me, users::delete_me))
         .routes(routes!(users::user))
         .routes(routes!(users::find))
-        .routes(routes!(rooms::list, rooms::create))
-        .routes(routes!(rooms::open_dm))
+        .routes(routes!(rooms::list, making::create))
+        .routes(routes!(making::open_dm))
         .routes(routes!(rooms::room, rooms::change, rooms::delete))
         .routes(routes!(rooms::directory))
         .routes(routes!(members::list))

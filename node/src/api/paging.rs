@@ -3,12 +3,16 @@
 //! A cursor is opaque to clients and only names a place; it grants nothing, so it is not signed. What comes back wrong is
 //! refused as the field that it is.
 
+use std::borrow::Cow;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use protocol::limits::PAGE_MAX;
 use protocol::problem::{Code, Problem};
 use serde::Serialize;
-use utoipa::ToSchema;
+use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, Schema};
+use utoipa::openapi::{Ref, RefOr};
+use utoipa::{PartialSchema, ToSchema};
 
 /// Rows of a page when the call does not say.
 const PAGE_DEFAULT: usize = 50;
@@ -16,12 +20,38 @@ const PAGE_DEFAULT: usize = 50;
 const SKIP_MAX: usize = 1_000;
 
 /// One page of a list.
-#[derive(Serialize, ToSchema)]
+#[derive(Serialize)]
 pub(crate) struct List<T> {
     /// The rows.
     pub(crate) data: Vec<T>,
     /// Where the neighbouring pages are.
     pub(crate) page: Page,
+}
+
+impl<T: ToSchema> PartialSchema for List<T> {
+    fn schema() -> RefOr<Schema> {
+        let rows = ArrayBuilder::new().items(Ref::from_schema_name(T::name()));
+        ObjectBuilder::new()
+            .description(Some("One page of a list."))
+            .property("data", rows)
+            .required("data")
+            .property("page", Ref::from_schema_name(Page::name()))
+            .required("page")
+            .into()
+    }
+}
+
+/// Written by hand, since the derived one would copy the rows' schema into each list instead of naming it.
+impl<T: ToSchema> ToSchema for List<T> {
+    fn name() -> Cow<'static, str> {
+        format!("{}List", T::name()).into()
+    }
+
+    fn schemas(found: &mut Vec<(String, RefOr<Schema>)>) {
+        found.push((T::name().into_owned(), T::schema()));
+        T::schemas(found);
+        found.push((Page::name().into_owned(), Page::schema()));
+    }
 }
 
 /// Where the neighbouring pages are; pass one as `cursor`.

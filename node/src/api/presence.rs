@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::Response;
 use protocol::ids::{RoomId, UserId};
-use protocol::limits::{PAGE_MAX, PRESENCE_WATCH_MAX};
+use protocol::limits::PRESENCE_WATCH_MAX;
 use protocol::problem::{Code, Problem};
 use protocol::user::{Presence, PresenceStatus};
 use serde::{Deserialize, Serialize};
@@ -128,18 +128,13 @@ pub(crate) async fn room(
 }
 
 async fn members(ports: &Ports, caller: UserId, room: RoomId) -> Result<(Vec<UserId>, bool)> {
-    let mut found: Vec<UserId> = Vec::new();
-    loop {
-        let read = ports.store.members(room, found.last().copied(), PAGE_MAX);
-        let page = reads::as_member(&*ports.store, room, caller, read).await?;
-        let full = page.len() == PAGE_MAX;
-        found.extend(page.into_iter().map(|member| member.user_id));
-        if !full {
-            return Ok((found, true));
-        }
-        if found.len() > ROOM_PRESENCE_MAX {
-            found.truncate(ROOM_PRESENCE_MAX);
-            return Ok((found, false));
-        }
-    }
+    let store = &*ports.store;
+    let read = store.members(room, None, ROOM_PRESENCE_MAX + 1);
+    let mut members = reads::as_member(store, room, caller, read).await?;
+    let exact = members.len() <= ROOM_PRESENCE_MAX;
+    members.truncate(ROOM_PRESENCE_MAX);
+    Ok((
+        members.into_iter().map(|member| member.user_id).collect(),
+        exact,
+    ))
 }

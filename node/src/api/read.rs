@@ -1,9 +1,7 @@
 //! Reading requests: path, query and body into typed values, or a problem that points at the field.
 
 use axum::body::to_bytes;
-use axum::extract::path::ErrorKind;
-use axum::extract::rejection::PathRejection;
-use axum::extract::{FromRequest, FromRequestParts, Path, Request};
+use axum::extract::{FromRequest, FromRequestParts, RawPathParams, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Uri, header};
 use protocol::event::client::json;
@@ -22,30 +20,19 @@ const DEPTH_MAX: usize = 32;
 /// The named parts of the path.
 pub(crate) struct Named<T>(pub(crate) T);
 
-impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Named<T> {
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Named<T> {
     type Rejection = Refused;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refused> {
-        match Path::<T>::from_request_parts(parts, state).await {
-            Ok(Path(value)) => Ok(Self(value)),
-            Err(PathRejection::FailedToDeserializePathParams(failed)) => {
-                Err(wrong_path(failed.into_kind()).into())
-            }
-            Err(_) => Err(Code::InvalidRequest.into()),
-        }
+        let wrong = |_| Problem::because(Code::InvalidRequest, "the path is not UTF-8");
+        let path = RawPathParams::from_request_parts(parts, state)
+            .await
+            .map_err(wrong)?;
+        let pairs = path
+            .iter()
+            .map(|(name, value)| (name.to_owned(), value.to_owned()));
+        Ok(Self(fields(pairs)?))
     }
-}
-
-fn wrong_path(kind: ErrorKind) -> Problem {
-    let (key, detail) = match kind {
-        ErrorKind::DeserializeError { key, message, .. } => (key, message),
-        ErrorKind::ParseErrorAtKey {
-            key, expected_type, ..
-        } => (key, format!("expected {expected_type}")),
-        ErrorKind::InvalidUtf8InPathParam { key } => (key, "not UTF-8".to_owned()),
-        other => return Problem::because(Code::InvalidRequest, other.to_string()),
-    };
-    Problem::field(Code::InvalidRequest, &format!("/{key}"), "format", detail)
 }
 
 /// The query; parameters that are not known are ignored, wrong ones are named.
@@ -60,35 +47,37 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
 }
 
 fn query<T: DeserializeOwned>(uri: &Uri) -> Result<T, Problem> {
-    // A list of pairs first: the path of an error needs names, and those come with a map.
     let text = uri.query().unwrap_or_default();
     let pairs: Vec<(String, String)> = serde_urlencoded::from_str(text)
         .map_err(|_| Problem::because(Code::InvalidRequest, "the query string cannot be read"))?;
-    let pairs = pairs.into_iter().map(|(name, value)| (name, Text(value)));
+    fields(pairs.into_iter())
+}
+
+/// Named texts as a typed value; what does not fit is named.
+fn fields<T: DeserializeOwned>(
+    pairs: impl Iterator<Item = (String, String)>,
+) -> Result<T, Problem> {
+    let pairs = pairs.map(|(name, value)| (name, Text(value)));
     let map = serde::de::value::MapDeserializer::<_, serde::de::value::Error>::new(pairs);
     serde_path_to_error::deserialize(map).map_err(|error| {
         let name = error.path().to_string();
         let said = error.into_inner().to_string();
-        if let Some(field) = said
-            .strip_prefix("missing field `")
-            .and_then(|rest| rest.strip_suffix('`'))
-        {
-            return Problem::field(
-                Code::InvalidRequest,
-                &format!("/{field}"),
-                "required",
-                format!("{field} is required"),
-            );
+        let quoted = |before| {
+            said.strip_prefix(before)
+                .and_then(|rest: &str| rest.strip_suffix('`'))
+        };
+        let wrong = |name: &str, kind, detail| {
+            Problem::field(Code::InvalidRequest, &format!("/{name}"), kind, detail)
+        };
+        match (quoted("missing field `"), quoted("duplicate field `")) {
+            (Some(missing), _) => wrong(missing, "required", format!("{missing} is required")),
+            (_, Some(twice)) => wrong(twice, "format", format!("{twice} is given twice")),
+            _ => wrong(&name, "format", said.clone()),
         }
-        let repeated = said
-            .strip_prefix("duplicate field `")
-            .and_then(|rest| rest.strip_suffix('`'));
-        let pointer = format!("/{}", repeated.unwrap_or(&name));
-        Problem::field(Code::InvalidRequest, &pointer, "format", said)
     })
 }
 
-/// A query value, read as whatever the field wants to be.
+/// A text, read as whatever the field wants to be.
 struct Text(String);
 
 impl<'de> serde::de::IntoDeserializer<'de, serde::de::value::Error> for Text {

@@ -4,27 +4,31 @@ use std::cmp::Reverse;
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::http::StatusCode;
 use axum::response::Response;
-use chat::{Made, Told};
-use protocol::entry::{Change, Draft, Entry, Intent};
-use protocol::ids::{RoomId, UserId};
-use protocol::limits::{ROOM_INITIAL_MEMBERS_MAX, ROOM_NAME_CHARS_MAX, ROOM_TOPIC_CHARS_MAX};
+use chat::Made;
+use protocol::entry::Intent;
+use protocol::ids::RoomId;
+use protocol::limits::{ROOM_NAME_CHARS_MAX, ROOM_TOPIC_CHARS_MAX};
 use protocol::problem::{Code, Problem};
-use protocol::room::{Epoch, Member, Role, Room, RoomSummary, RoomType};
+use protocol::room::{Room, RoomSummary, RoomType};
 use protocol::time::Timestamp;
 use serde::{Deserialize, Serialize};
-use store::{NewRoom, StoreError};
+use store::StoreError;
 use utoipa::{IntoParams, ToSchema};
-use uuid::Uuid;
 
-use super::answer::{Kept, Result, created, data, nothing, ok};
+use super::answer::{Kept, Result, nothing, of_store, ok};
 use super::caller::Caller;
 use super::paging::{self, List, Page, Skip};
 use super::read::{Body, Named, Query, given, line};
-use super::refusals::{Bodies, Changes, Keyed, NoRoom, NoUser, Signed};
+use super::refusals::{Bodies, Changes, NoRoom, Signed};
 use super::users::SEARCH_CHARS_MAX;
 use crate::ports::Ports;
+
+/// For the document, which names a list by its rows.
+type RoomList = List<Room>;
+
+/// For the document, which names a list by its rows.
+type RoomSummaryList = List<RoomSummary>;
 
 /// Which room.
 #[derive(Deserialize, IntoParams)]
@@ -32,254 +36,6 @@ use crate::ports::Ports;
 pub(crate) struct RoomPath {
     /// The room.
     pub(crate) id: RoomId,
-}
-
-/// How a new room is found and who may enter.
-#[derive(Clone, Copy, Deserialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-enum NewRoomType {
-    /// Listed in the directory; anyone may join.
-    Public,
-    /// Named, not listed; members are added.
-    Private,
-    /// A few people, usually without a name.
-    Group,
-}
-
-/// A room to be made.
-#[derive(Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct CreateRoom {
-    /// Its kind; for a conversation of two see `PUT /v1/dms/{userId}`.
-    #[serde(rename = "type")]
-    kind: NewRoomType,
-    /// Its name, up to 80 characters; public and private rooms need one.
-    #[serde(default)]
-    name: Option<String>,
-    /// A line about it, up to 250 characters.
-    #[serde(default)]
-    topic: Option<String>,
-    /// Its first members besides you, up to 100.
-    #[serde(default)]
-    member_ids: Vec<UserId>,
-}
-
-/// Makes a room. You own it; the others are told by `room:added`.
-#[utoipa::path(
-    post, path = "/v1/rooms", operation_id = "createRoom", tag = "rooms",
-    params(("Idempotency-Key" = Option<String>, Header, description = "A repeat with the same key answers as the first call did.")),
-    request_body(content = CreateRoom, example = json!({"type": "public", "name": "general", "topic": "Everything"})),
-    responses((status = 201, description = "The room, as you see it.", body = RoomSummary), Signed, Bodies, Keyed, NoUser)
-)]
-pub(crate) async fn create(
-    State(ports): State<Arc<Ports>>,
-    caller: Caller,
-    Body(asked): Body<CreateRoom>,
-) -> Result<Response> {
-    let kind = match asked.kind {
-        NewRoomType::Public => RoomType::Public,
-        NewRoomType::Private => RoomType::Private,
-        NewRoomType::Group => RoomType::Group,
-    };
-    let name = asked
-        .name
-        .map(|name| line(&name, "/name", ROOM_NAME_CHARS_MAX))
-        .transpose()?;
-    if name.is_none() && kind != RoomType::Group {
-        return Err(Problem::field(
-            Code::InvalidRequest,
-            "/name",
-            "required",
-            "public and private rooms need a name",
-        )
-        .into());
-    }
-    let topic = asked
-        .topic
-        .map(|topic| line(&topic, "/topic", ROOM_TOPIC_CHARS_MAX))
-        .transpose()?;
-    let others = first_members(&ports, caller.user, asked.member_ids).await?;
-
-    let room = Room {
-        id: caller.call.room_id(),
-        kind,
-        name,
-        topic,
-        created_by: caller.user,
-        created_at: ports.now(),
-        member_count: 1 + others.len() as u32,
-    };
-    let new = new_room(&caller, room, &others, None);
-    let id = match ports.store.create_room(new).await {
-        Ok(id) => id,
-        // The id comes from the call's key: it was made by this call's first try.
-        Err(StoreError::Conflict) => caller.call.room_id(),
-        Err(error) => return Err(super::answer::of_store(error, Code::RoomNotFound).into()),
-    };
-    announce(&ports, id, std::iter::once(caller.user).chain(others));
-    let summary = ports
-        .store
-        .room_for(caller.user, id)
-        .await
-        .or_absent(Code::RoomNotFound)?;
-    created(&format!("/v1/rooms/{id}"), &summary)
-}
-
-/// The people that a new room begins with: each once, without the creator, all of them known.
-async fn first_members(ports: &Ports, creator: UserId, asked: Vec<UserId>) -> Result<Vec<UserId>> {
-    if asked.len() > ROOM_INITIAL_MEMBERS_MAX {
-        let detail = format!("{} of at most {ROOM_INITIAL_MEMBERS_MAX}", asked.len());
-        return Err(Problem::field(Code::InvalidRequest, "/memberIds", "too_long", detail).into());
-    }
-    let known = ports
-        .store
-        .users(asked.clone())
-        .await
-        .or_absent(Code::UserNotFound)?;
-    let mut members = Vec::with_capacity(asked.len());
-    for (nth, user) in asked.into_iter().enumerate() {
-        if !known.iter().any(|found| found.id == user) {
-            let pointer = format!("/memberIds/{nth}");
-            return Err(Problem::field(
-                Code::UserNotFound,
-                &pointer,
-                "unknown",
-                "there is no such user",
-            )
-            .into());
-        }
-        if user != creator && !members.contains(&user) {
-            members.push(user);
-        }
-    }
-    Ok(members)
-}
-
-fn new_room(
-    caller: &Caller,
-    room: Room,
-    others: &[UserId],
-    dm: Option<(UserId, UserId)>,
-) -> NewRoom {
-    let first_role = if dm.is_some() {
-        Role::Member
-    } else {
-        Role::Owner
-    };
-    let members = std::iter::once((caller.user, first_role))
-        .chain(others.iter().map(|user| (*user, Role::Member)));
-    let entries = members
-        .zip(1_u32..)
-        .map(|((user, role), place)| joined(caller, (user, role), place, room.created_at));
-    NewRoom {
-        entries: entries.collect(),
-        epoch: fresh_epoch(),
-        dm,
-        room,
-    }
-}
-
-/// Below 2^53, so that a JavaScript number holds it exactly.
-fn fresh_epoch() -> Epoch {
-    Epoch(Uuid::new_v4().as_u64_pair().1 & protocol::message::SEQ_MAX)
-}
-
-fn joined(caller: &Caller, (user, role): (UserId, Role), place: u32, at: Timestamp) -> Entry {
-    let draft = Draft {
-        actor: caller.user,
-        key: caller.call.draft_key(place),
-        at,
-        intent: Intent::Add { user },
-    };
-    let member = Member {
-        user_id: user,
-        role,
-        joined_at: at,
-        muted_until: None,
-    };
-    Entry {
-        seq: u64::from(place),
-        n: 0,
-        at,
-        actor: caller.user,
-        key: draft.key,
-        digest: draft.digest(),
-        change: Change::Joined { member },
-    }
-}
-
-fn announce(ports: &Ports, room: RoomId, members: impl Iterator<Item = UserId>) {
-    for user in members {
-        ports.hubs.tell(user, Told::AddedTo { room });
-    }
-}
-
-/// The other person of a conversation.
-#[derive(Deserialize, IntoParams)]
-#[into_params(parameter_in = Path)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct DmPath {
-    /// Who.
-    user_id: UserId,
-}
-
-/// Gets your conversation with a person, and makes it if there is none. There is one for each two people.
-#[utoipa::path(
-    put, path = "/v1/dms/{userId}", operation_id = "openDm", tag = "rooms", params(DmPath),
-    responses(
-        (status = 200, description = "The conversation there was.", body = RoomSummary),
-        (status = 201, description = "The conversation that was made.", body = RoomSummary),
-        Signed, NoUser
-    )
-)]
-pub(crate) async fn open_dm(
-    State(ports): State<Arc<Ports>>,
-    caller: Caller,
-    Named(path): Named<DmPath>,
-) -> Result<Response> {
-    let (me, peer) = (caller.user, path.user_id);
-    if me == peer {
-        return Err(Problem::field(Code::InvalidRequest, "/userId", "range", "this is you").into());
-    }
-    if ports
-        .store
-        .users(vec![peer])
-        .await
-        .or_absent(Code::UserNotFound)?
-        .is_empty()
-    {
-        return Err(Code::UserNotFound.into());
-    }
-    let room = Room {
-        id: RoomId(Uuid::new_v4()),
-        kind: RoomType::Dm,
-        name: None,
-        topic: None,
-        created_by: me,
-        created_at: ports.now(),
-        member_count: 2,
-    };
-    let proposed = room.id;
-    let new = new_room(&caller, room, &[peer], Some((me.min(peer), me.max(peer))));
-    let id = ports
-        .store
-        .create_room(new)
-        .await
-        .or_absent(Code::RoomNotFound)?;
-    let made = id == proposed;
-    if made {
-        announce(&ports, id, [me, peer].into_iter());
-    }
-    let summary = ports
-        .store
-        .room_for(me, id)
-        .await
-        .or_absent(Code::RoomNotFound)?;
-    if made {
-        created(&format!("/v1/rooms/{id}"), &summary)
-    } else {
-        ok(&summary)
-    }
 }
 
 /// Which page.
@@ -295,7 +51,7 @@ pub(crate) struct Pages {
 /// The rooms that you are in, latest activity first, each with what is unread.
 #[utoipa::path(
     get, path = "/v1/rooms", operation_id = "listRooms", tag = "rooms", params(Pages),
-    responses((status = 200, description = "Your rooms.", body = List<RoomSummary>), Signed)
+    responses((status = 200, description = "Your rooms.", body = RoomSummaryList), Signed)
 )]
 pub(crate) async fn list(
     State(ports): State<Arc<Ports>>,
@@ -396,7 +152,7 @@ pub(crate) async fn room(
     match ports.store.room_for(caller.user, path.id).await {
         Ok(summary) => return ok(&RoomView::Mine(Box::new(summary))),
         Err(StoreError::NotFound) => {}
-        Err(error) => return Err(super::answer::of_store(error, Code::RoomNotFound).into()),
+        Err(error) => return Err(of_store(error, Code::RoomNotFound).into()),
     }
     let room = ports
         .store
@@ -490,7 +246,7 @@ pub(crate) struct FindRooms {
 /// Public rooms, most members first; at most 1,000 of them.
 #[utoipa::path(
     get, path = "/v1/directory", operation_id = "findRooms", tag = "rooms", params(FindRooms),
-    responses((status = 200, description = "Public rooms whose name fits.", body = List<Room>), Signed)
+    responses((status = 200, description = "Public rooms whose name fits.", body = RoomList), Signed)
 )]
 pub(crate) async fn directory(
     State(ports): State<Arc<Ports>>,
@@ -508,11 +264,15 @@ pub(crate) async fn directory(
         .directory(text, skip.offset, skip.limit + 1)
         .await
         .or_absent(Code::RoomNotFound)?;
-    data(StatusCode::OK, &skip.page(rows))
+    ok(&skip.page(rows))
 }
 
 #[cfg(test)]
 mod tests {
+    use protocol::ids::UserId;
+    use protocol::room::{Epoch, Role};
+    use uuid::Uuid;
+
     use super::*;
 
     fn summary(at: i64, id: u128) -> RoomSummary {
@@ -566,12 +326,5 @@ mod tests {
         assert_eq!(seen, all);
         assert_eq!(turn(third.page.prev).data, second.data);
         assert_eq!(turn(second.page.prev).data, first.data);
-    }
-
-    #[test]
-    fn an_epoch_is_exact_in_javascript() {
-        for _ in 0..1_000 {
-            assert!(fresh_epoch().0 <= protocol::message::SEQ_MAX);
-        }
     }
 }

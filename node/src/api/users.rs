@@ -20,6 +20,9 @@ use super::read::{Body, Named, Query, given, line};
 use super::refusals::{Bodies, NoUser, Signed};
 use crate::ports::Ports;
 
+/// For the document, which names a list by its rows.
+type UserList = List<User>;
+
 /// Characters of a picture's address.
 const AVATAR_CHARS_MAX: usize = 2_048;
 /// Characters of what is searched for.
@@ -162,7 +165,7 @@ pub(crate) struct FindUsers {
 /// Finds people by name; at most 1,000 of them.
 #[utoipa::path(
     get, path = "/v1/users", operation_id = "findUsers", tag = "people", params(FindUsers),
-    responses((status = 200, description = "People whose name fits, by name.", body = List<User>), Signed)
+    responses((status = 200, description = "People whose name fits, by name.", body = UserList), Signed)
 )]
 pub(crate) async fn find(
     State(ports): State<Arc<Ports>>,

@@ -2,10 +2,8 @@
 //!
 //! The hub writes them; these types describe them, and the tests read real acks into them, so that neither drifts.
 
-use protocol::event::ServerEvent;
-use protocol::message::{Message, Seq};
+use protocol::message::Message;
 use protocol::problem::Problem;
-use protocol::room::RoomSummary;
 use protocol::time::Timestamp;
 use protocol::user::Presence;
 use serde::Deserialize;
@@ -29,21 +27,6 @@ pub struct ReactionAck {
     pub emoji: String,
     /// How many chose it, after this.
     pub count: u32,
-}
-
-/// Of `room:subscribe`.
-#[derive(Debug, ToSchema)]
-#[schema(rename_all = "camelCase")]
-pub struct SubscribeAck {
-    /// The room, as you see it.
-    pub room: RoomSummary,
-    /// Where its log ends; live events follow from here.
-    pub head_seq: Seq,
-    /// The events after your cursor, in order.
-    #[schema(value_type = Vec<crate::reads::StreamEvent>)]
-    pub events: Vec<ServerEvent>,
-    /// Too much was missed to be replayed: read the history.
-    pub gap: bool,
 }
 
 /// Of `receipt:read`.

@@ -10,10 +10,10 @@ use serde_json::{Map, Value, json};
 use utoipa::{PartialSchema, ToSchema};
 
 use super::acks::{
-    EmptyAck, MessageAck, PresenceAck, ReactionAck, ReadAck, RefreshAck, RefusedAck, SubscribeAck,
+    EmptyAck, MessageAck, PresenceAck, ReactionAck, ReadAck, RefreshAck, RefusedAck,
 };
 use super::schemas::Components;
-use crate::reads::{HistoryReply, StreamEvent, SyncReply};
+use crate::reads::{HistoryReply, SubscribeReply, SyncReply};
 
 /// What a client may say, and how it is answered.
 struct Saying {
@@ -70,7 +70,7 @@ fn sayings(c: &mut Components) -> Vec<Saying> {
         saying::<React, ReactionAck>(c, "reaction:remove", "Takes your reaction back."),
         saying::<Sync, SyncReply>(c, "sync", "Asks for the durable events after your cursors."),
         saying::<History, HistoryReply>(c, "history", "Asks for a window of a room's messages."),
-        saying::<Subscribe, SubscribeAck>(
+        saying::<Subscribe, SubscribeReply>(
             c,
             "room:subscribe",
             "Wants a room's events on this socket again.",
@@ -111,7 +111,6 @@ pub fn asyncapi() -> Value {
     for saying in sayings {
         book.client(saying, &refused);
     }
-    components.add::<StreamEvent>();
     components.add::<Problem>();
     let auth = components.add::<ConnectAuth>();
 
