@@ -8,27 +8,11 @@ use protocol::event::ClientEvent;
 use protocol::event::client::{MarkRead, Subscribe, WatchPresence};
 use protocol::ids::UserId;
 use protocol::problem::{Code, Problem};
-use protocol::room::RoomSummary;
-use serde::Serialize;
 use transport::{MailboxFull, Sockets};
 
 use super::{Mail, Shard};
 use crate::ports::Ports;
-use crate::reads::{self, HistoryReply, ROOM_PRESENCE_MAX, StreamEvent, of_read};
-
-/// The answer to `room:subscribe`.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct SubscribeReply {
-    /// The room as its user sees it.
-    room: RoomSummary,
-    /// The last entry of its log; live events follow from here.
-    head_seq: u64,
-    /// What came after `after`.
-    events: Vec<StreamEvent>,
-    /// More was missed than is replayed: read the history between.
-    gap: bool,
-}
+use crate::reads::{self, HistoryReply, ROOM_PRESENCE_MAX, SubscribeReply, of_read};
 
 /// What becomes of a read.
 enum Read {
