@@ -1,6 +1,11 @@
 //! What the disk's fsync leaves of the throughput: sends/s into one room and into many, and the reads on the way of a
 //! connecting client. On the file system of the temporary directory; name a real disk with `TMPDIR`.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test or bench ends at the first thing that should not be"
+)]
+
 #[path = "../tests/contract/fixtures.rs"]
 #[allow(
     dead_code,

@@ -97,7 +97,8 @@ pub trait Facts {
     /// Marks a challenge as used: `Ok` for exactly one caller, `Conflict` for all others.
     fn use_challenge(&self, id: ChallengeId, at: Timestamp) -> Answer<'_, ()>;
 
-    /// Says what became of a challenge's mail (by the job's id).
+    /// Says what became of a challenge's mail (by the job's id); `Ok` also if nobody waits for the news any more.
+    /// `Sent` and `Failed` end the pending mail too.
     fn mail_done(&self, job: String, state: MailState) -> Answer<'_, ()>;
 
     /// Mails that no queue has confirmed, oldest first.
@@ -107,6 +108,7 @@ pub trait Facts {
     fn mail_queued(&self, job: String) -> Answer<'_, ()>;
 
     /// Claims an idempotency key: `None` for the one who may go ahead, the kept answer for all others.
+    /// A claim that nobody answered for 60 s lapses (its process has died): the next one may go ahead.
     fn claim_key(
         &self,
         scope: String,
@@ -115,7 +117,8 @@ pub trait Facts {
         at: Timestamp,
     ) -> Answer<'_, Option<KeptAnswer>>;
 
-    /// Keeps the answer under a claimed key, for 24 h; status 0 gives the key back.
+    /// Keeps the answer under a claimed key until 24 h after the claim; status 0 gives the key back.
+    /// `NotFound` when the key is not claimed.
     fn keep_answer(&self, scope: String, key: String, answer: KeptAnswer) -> Answer<'_, ()>;
 
     /// All signing keys, newest first.

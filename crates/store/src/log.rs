@@ -24,7 +24,8 @@ pub struct Append {
 /// Why a batch was not acknowledged.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AppendError {
-    /// A place or a key of the batch is taken, or the epoch is another. A prefix of the batch may be stored.
+    /// A place or a key of the batch is taken, the epoch is another, the room is deleted or unknown, or `n` does not
+    /// count its messages one by one. A prefix of the batch may be stored (on SQLite nothing is).
     /// The caller looks up its keys and the head ([`Log::lookup`]) and decides; this alone never acknowledges.
     Conflict,
     /// Certainly nothing of the batch is stored (disk full, shut down).
@@ -105,5 +106,8 @@ pub trait Log {
     fn messages(&self, room: RoomId, ids: Vec<MessageId>) -> Answer<'_, Vec<Option<Message>>>;
 
     /// A window of a room's messages (tombstones included). The caller has checked who asks.
+    ///
+    /// `around` gives half of `limit` above the place and the rest at or below it; what one side does not have the
+    /// other fills. In an empty window `more_before` and `more_after` speak of the asked place. At most 1,000 messages.
     fn history(&self, query: History) -> Answer<'_, Side>;
 }

@@ -25,13 +25,15 @@ pub trait Rooms {
     /// Makes a room, durable on `Ok`. For a DM that exists already, returns the existing room's id instead of the new one's.
     fn create_room(&self, new: NewRoom) -> Answer<'_, RoomId>;
 
-    /// The rooms that a person is in, newest activity first, each with unread counts and its latest message.
+    /// The rooms that a person is in, latest message first (a room without one counts from its making), each with
+    /// unread counts and its latest message. Deleted rooms are left out.
     fn rooms_of(&self, user: UserId) -> Answer<'_, Vec<RoomSummary>>;
 
     /// One room as a member sees it. `NotFound` for a stranger as for a room that does not exist.
     fn room_for(&self, user: UserId, room: RoomId) -> Answer<'_, RoomSummary>;
 
-    /// One membership; `None` for a stranger. Cheap: one indexed read.
+    /// One membership; `None` for a stranger. Cheap: one indexed read. A deleted room keeps its members, so that
+    /// they can still read in its log that it is gone.
     fn member(&self, room: RoomId, user: UserId) -> Answer<'_, Option<Member>>;
 
     /// A room's settings, also for a stranger (a public room is joined by strangers). `NotFound` when deleted.

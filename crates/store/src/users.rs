@@ -96,7 +96,8 @@ pub trait Users {
     fn update_user(&self, user: UserId, patch: UserPatch) -> Answer<'_, Me>;
 
     /// Erases a person: profile, address, sessions. Their messages stay, under a name of "Deleted user";
-    /// memberships are ended by the caller through the room logs before.
+    /// memberships are ended by the caller through the room logs before. Their sessions are revoked `at` then, so
+    /// that [`Users::revoked_since`] tells of them. Repeating it changes nothing.
     fn erase_user(&self, user: UserId, at: Timestamp) -> Answer<'_, ()>;
 
     /// Keeps a new device.

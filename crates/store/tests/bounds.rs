@@ -1,5 +1,10 @@
 //! What is bounded: waiting commands, the write-ahead log, and the numbers that JavaScript can count.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test or bench ends at the first thing that should not be"
+)]
+
 #[path = "contract/fixtures.rs"]
 #[allow(
     dead_code,

@@ -3,6 +3,11 @@
 //! The child is this test binary itself: it appends to a few rooms for ever and prints each acknowledgement. A kill
 //! leaves the page cache alive, so this says nothing of power cuts.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test or bench ends at the first thing that should not be"
+)]
+
 #[path = "contract/fixtures.rs"]
 #[allow(
     dead_code,
@@ -105,11 +110,11 @@ fn child(file: &Path, limits: &str) -> Child {
 
 /// Reads what the child says until it has said so many things, kills it then, and reads the rest.
 fn listen(mut child: Child, kill_after: usize) -> (Vec<Acked>, std::process::ExitStatus) {
-    let mut lines = BufReader::new(child.stdout.take().unwrap())
+    let lines = BufReader::new(child.stdout.take().unwrap())
         .lines()
         .map_while(Result::ok);
     let mut acked = Vec::new();
-    while let Some(line) = lines.next() {
+    for line in lines {
         let Some(words) = line.split_once("acked ").map(|(_, words)| words) else {
             continue;
         };

@@ -1,5 +1,10 @@
 //! A full disk refuses writes by name and loses nothing; reads go on; it recovers by itself when space returns.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test or bench ends at the first thing that should not be"
+)]
+
 #[path = "contract/fixtures.rs"]
 #[allow(
     dead_code,

@@ -1,5 +1,10 @@
 //! Which files are opened, and which are refused with a line that says why.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test or bench ends at the first thing that should not be"
+)]
+
 use std::path::Path;
 
 use store::{Store, StoreError};

@@ -1,5 +1,7 @@
 //! Rooms, members and read markers on SQLite.
 
+use std::sync::LazyLock;
+
 use protocol::ids::{RoomId, UserId};
 use protocol::message::Seq;
 use protocol::room::{Member, ReadMarker, Room, RoomSummary, RoomType};
@@ -17,6 +19,11 @@ pub(super) const SMALL: usize = 512;
 
 /// Rows that one call may ask for, whatever it says.
 const LIMIT_MAX: usize = 10_000;
+
+/// All rooms of a person, and one of them.
+static ALL: LazyLock<String> = LazyLock::new(|| summaries(""));
+static ONE: LazyLock<String> =
+    LazyLock::new(|| summaries("AND m.room_no = (SELECT no FROM rooms WHERE id = ?2)"));
 
 /// Everything a member's list of rooms shows, in one statement: each line costs a few seeks and no scan.
 /// `h` is the head, `e` the latest message, `v` its latest version.
@@ -43,7 +50,7 @@ impl Rooms for Sqlite {
 
     fn rooms_of(&self, user: UserId) -> Answer<'_, Vec<RoomSummary>> {
         self.read(move |db| {
-            let mut lines = db.prepare_cached(&summaries(""))?;
+            let mut lines = db.prepare_cached(&ALL)?;
             let mut rows = lines.query(params![user.0.as_bytes()])?;
             let mut rooms = Vec::new();
             while let Some(row) = rows.next()? {
@@ -58,9 +65,7 @@ impl Rooms for Sqlite {
 
     fn room_for(&self, user: UserId, room: RoomId) -> Answer<'_, RoomSummary> {
         self.read(move |db| {
-            let mut line = db.prepare_cached(&summaries(
-                "AND m.room_no = (SELECT no FROM rooms WHERE id = ?2)",
-            ))?;
+            let mut line = db.prepare_cached(&ONE)?;
             let mut rows = line.query(params![user.0.as_bytes(), room.0.as_bytes()])?;
             let row = rows.next()?.ok_or(StoreError::NotFound)?;
             summary(row, user)

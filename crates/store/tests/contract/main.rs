@@ -3,6 +3,11 @@
 //! Each test gets an empty store of its own. A sentence that is not listed in `contract!` is a warning (it is never
 //! used), so that none is forgotten.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test or bench ends at the first thing that should not be"
+)]
+
 mod facts;
 mod fixtures;
 mod history;
