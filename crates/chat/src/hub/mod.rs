@@ -4,6 +4,7 @@
 //! of [`Hub::handle`] the shell carries out all effects of the first.
 
 mod answers;
+mod arrivals;
 mod rooms;
 mod sockets;
 mod watching;
@@ -209,7 +210,10 @@ impl Hub {
 
     /// All sockets that were let in.
     pub fn all_sockets(&self) -> impl Iterator<Item = ConnId> + '_ {
-        self.sockets.all().filter(|(_, socket)| socket.stage == Stage::Live).map(|(conn, _)| conn)
+        self.sockets
+            .all()
+            .filter(|(_, socket)| socket.stage == Stage::Live)
+            .map(|(conn, _)| conn)
     }
 
     /// Whose a socket is, once it was announced by [`Input::Connected`].

@@ -7,76 +7,21 @@ use protocol::event::ServerEvent;
 use protocol::event::client::Cursor;
 use protocol::event::server::Limits;
 use protocol::frame::Frame;
-use protocol::ids::{RoomId, SessionId, UserId};
+use protocol::ids::{RoomId, UserId};
 use protocol::limits;
 use protocol::message::Seq;
 use protocol::problem::Code;
 use protocol::room::{Head, LeaveReason, RoomSummary};
-use protocol::time::Timestamp;
 
 use super::sockets::{RoomsRead, Stage};
-use super::{Hub, RECEIPT_SOCKETS_MAX, TOKEN_WARNING_MILLIS, answers};
+use super::{Hub, RECEIPT_SOCKETS_MAX, answers};
 use crate::lag::{Lag, Need};
 use crate::{
     Asked, Close, ConnId, Effect, HomeCommand, Moved, Now, Passage, Passing, PersonCommand, Told,
-    Turn, Who,
+    Turn,
 };
 
 impl Hub {
-    pub(super) fn connected(
-        &mut self,
-        conn: ConnId,
-        who: Who,
-        cursors: Vec<(RoomId, Cursor)>,
-        out: &mut Vec<Effect>,
-    ) {
-        self.sockets.insert(conn, who);
-        if let Some(socket) = self.sockets.get_mut(conn)
-            && !cursors.is_empty()
-        {
-            socket.extra().cursors = cursors;
-        }
-        let command = PersonCommand::Arrive {
-            hub: self.setup.hub,
-            conn,
-        };
-        out.push(Effect::ToPerson {
-            user: who.user,
-            command,
-        });
-    }
-
-    pub(super) fn admitted(&mut self, conn: ConnId, admitted: bool, out: &mut Vec<Effect>) {
-        let hub = self.setup.hub;
-        match self.sockets.get_mut(conn) {
-            Some(socket) if admitted => {
-                socket.stage = Stage::Loading;
-                out.push(Effect::LoadRooms {
-                    conn,
-                    user: socket.who.user,
-                });
-            }
-            Some(_) => {
-                self.sockets.remove(conn);
-                out.push(Effect::Close {
-                    conn,
-                    why: Close::Refused(Code::TooManyConnections),
-                });
-            }
-            // It left before the answer came; `Disconnected` has said whose it was.
-            None if admitted => {
-                if let Some(at) = self.departed.iter().position(|(gone, _)| *gone == conn) {
-                    let (_, user) = self.departed.swap_remove(at);
-                    out.push(Effect::ToPerson {
-                        user,
-                        command: PersonCommand::Depart { hub },
-                    });
-                }
-            }
-            None => self.departed.retain(|(gone, _)| *gone != conn),
-        }
-    }
-
     pub(super) fn rooms_loaded(
         &mut self,
         now: Now,
@@ -244,17 +189,16 @@ impl Hub {
         let Some(slot) = self.local.find(room) else {
             return;
         };
-        for turn in turns {
-            let Some(position) = self.local.get(slot).and_then(|local| local.position) else {
-                return;
-            };
-            // Sent before this hub was taken in (again): it is in the pages of those who need it.
-            if turn.seq <= position {
-                continue;
-            }
-            if turn.seq > position + 1 {
-                self.fall_behind(slot, position);
-            }
+        let Some(position) = self.local.get(slot).and_then(|local| local.position) else {
+            return;
+        };
+        // Sent before this hub was taken in (again): those are in the pages of whoever needs them.
+        let known = turns.partition_point(|turn| turn.seq <= position);
+        let turns = &turns[known..];
+        if turns.first().is_some_and(|turn| turn.seq > position + 1) {
+            self.fall_behind(slot, position);
+        }
+        for (at, turn) in turns.iter().enumerate() {
             let Some(local) = self.local.get_mut(slot) else {
                 return;
             };
@@ -267,36 +211,46 @@ impl Hub {
                     volatile: false,
                 });
             }
-            match turn.passage {
-                Passage::None | Passage::Came(_) => {}
-                Passage::Went(user, reason) => {
-                    for conn in self.sockets.of_user(user) {
-                        let live = self.sockets.get(conn).is_some_and(|socket| {
-                            socket
-                                .rooms
-                                .iter()
-                                .any(|(at, place)| *at == slot && place.is_some())
-                        });
-                        if live {
-                            self.put_out(conn, slot, reason, out);
-                        }
-                    }
+            let ended = self.ended_by(slot, turn.passage);
+            for conn in ended {
+                // Deliveries are carried out when it is gone already: what was still for it is sent to it alone.
+                for until in &turns[..=at] {
+                    out.push(Effect::Send {
+                        conn,
+                        frame: until.frame.clone(),
+                    });
                 }
-                Passage::Closed => {
-                    let live = self
-                        .local
-                        .get(slot)
-                        .map(|local| local.live.clone())
-                        .unwrap_or_default();
-                    for index in live {
-                        if let Some(conn) = self.sockets.at(index) {
-                            self.leave(conn, slot, out);
-                        }
-                    }
+                match turn.passage {
+                    Passage::Went(_, reason) => self.put_out(conn, slot, reason, out),
+                    _ => self.leave(conn, slot, out),
                 }
             }
         }
         self.bring_all_up(slot, out);
+    }
+
+    /// The live sockets whose stay in the room an entry ends.
+    fn ended_by(&self, slot: u32, passage: Passage) -> Vec<ConnId> {
+        match passage {
+            Passage::None | Passage::Came(_) => Vec::new(),
+            Passage::Went(user, _) => {
+                let live = |conn: &ConnId| {
+                    let socket = self.sockets.get(*conn);
+                    socket.is_some_and(|socket| socket.is_live_in(slot))
+                };
+                self.sockets
+                    .of_user(user)
+                    .into_iter()
+                    .filter(live)
+                    .collect()
+            }
+            Passage::Closed => {
+                let live = self.local.get(slot).map_or(&[][..], |local| &local.live);
+                live.iter()
+                    .filter_map(|index| self.sockets.at(*index))
+                    .collect()
+            }
+        }
     }
 
     /// Notices between two hubs were dropped (a full mailbox): the room's live sockets lag now, and are caught up.
@@ -543,98 +497,6 @@ impl Hub {
                 out.push(Effect::Close {
                     conn,
                     why: Close::ComeBack("room_restarted"),
-                });
-            }
-        }
-    }
-
-    pub(super) fn disconnected(&mut self, conn: ConnId, out: &mut Vec<Effect>) {
-        let Some(socket) = self.sockets.get(conn) else {
-            return;
-        };
-        let (who, stage) = (socket.who, socket.stage);
-        for (slot, _) in socket.rooms.clone() {
-            self.leave(conn, slot, out);
-        }
-        self.unwatch_all(conn, out);
-        self.sockets.remove(conn);
-        if stage == Stage::Arriving {
-            self.departed.push((conn, who.user));
-        } else {
-            let command = PersonCommand::Depart {
-                hub: self.setup.hub,
-            };
-            out.push(Effect::ToPerson {
-                user: who.user,
-                command,
-            });
-        }
-    }
-
-    pub(super) fn revoked(
-        &mut self,
-        sessions: &[SessionId],
-        reason: &'static str,
-        out: &mut Vec<Effect>,
-    ) {
-        let event = ServerEvent::SessionRevoked { reason };
-        let frame = Frame::event(event.name(), &event);
-        for conn in self.sockets.of_sessions(sessions) {
-            out.push(Effect::Send {
-                conn,
-                frame: frame.clone(),
-            });
-            out.push(Effect::Close {
-                conn,
-                why: Close::StayAway(reason),
-            });
-        }
-    }
-
-    pub(super) fn auth_refreshed(
-        &mut self,
-        asked: Asked,
-        expires: Timestamp,
-        out: &mut Vec<Effect>,
-    ) {
-        if let Some(socket) = self.sockets.get_mut(asked.conn) {
-            socket.who.expires = expires;
-            socket.warned = false;
-            answers::ok(
-                asked,
-                &answers::Refreshed {
-                    token_expires_at: expires,
-                },
-                out,
-            );
-        }
-    }
-
-    /// Warns the sockets whose token ends soon and closes those whose token has ended.
-    pub(super) fn look_over_tokens(&mut self, now: Now, out: &mut Vec<Effect>) {
-        let soon: Vec<ConnId> = self
-            .sockets
-            .all()
-            .filter(|(_, socket)| socket.who.expires.0 - now.wall.0 <= TOKEN_WARNING_MILLIS)
-            .map(|(conn, _)| conn)
-            .collect();
-        for conn in soon {
-            let Some(socket) = self.sockets.get_mut(conn) else {
-                continue;
-            };
-            if socket.who.expires <= now.wall {
-                out.push(Effect::Close {
-                    conn,
-                    why: Close::ComeBack("token_expired"),
-                });
-            } else if !socket.warned && socket.stage == Stage::Live {
-                socket.warned = true;
-                let event = ServerEvent::AuthExpiring {
-                    token_expires_at: socket.who.expires,
-                };
-                out.push(Effect::Send {
-                    conn,
-                    frame: Frame::event(event.name(), &event),
                 });
             }
         }

@@ -72,6 +72,12 @@ impl Socket {
         self.rooms.iter().any(|(at, _)| *at == slot)
     }
 
+    pub(crate) fn is_live_in(&self, slot: u32) -> bool {
+        self.rooms
+            .iter()
+            .any(|(at, place)| *at == slot && place.is_some())
+    }
+
     /// Gives memory back when nothing is pending.
     pub(crate) fn shrink(&mut self) {
         let empty = self.extra.as_ref().is_some_and(|extra| {
