@@ -393,7 +393,11 @@ impl Lane {
                 out.push(LaneEffect::Committed(batch.entries));
                 self.advance(out);
             }
-            Err(AppendFailed::Conflict) => self.look_up(batch, out),
+            Err(AppendFailed::Conflict) => {
+                // A prefix may be stored and not yet be read: only a success or a find makes this certain again.
+                batch.waiting.iter_mut().for_each(|one| one.unclear = true);
+                self.look_up(batch, out);
+            }
             Err(AppendFailed::Unavailable) if !batch.waiting.iter().any(|one| one.unclear) => {
                 // Certain: nothing of it is stored. The picture was moved ahead and is taken anew.
                 self.state = None;
