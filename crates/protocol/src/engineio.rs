@@ -178,7 +178,7 @@ mod tests {
 
     #[test]
     fn a_payload_beyond_its_bound_is_an_error() {
-        let payload = vec!["4"; 5].join("\x1e");
+        let payload = ["4"; 5].join("\x1e");
         let packets: Vec<_> = decode_payload(&payload, 4).collect();
         assert_eq!(packets[4], Err(EngineError::TooManyPackets));
     }

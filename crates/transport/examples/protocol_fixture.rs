@@ -28,6 +28,9 @@ struct Arguments {
     /// Milliseconds that a pong may take.
     #[arg(long, default_value_t = 200)]
     ping_timeout: u64,
+    /// Milliseconds that a session may be without a namespace.
+    #[arg(long, default_value_t = 1000)]
+    connect_timeout: u64,
 }
 
 /// Greetings that are to go out, and since when they wait.
@@ -122,7 +125,7 @@ fn config(arguments: &Arguments) -> ServerConfig {
     ];
     config.ping_interval = Duration::from_millis(arguments.ping_interval);
     config.ping_timeout = Duration::from_millis(arguments.ping_timeout);
-    config.connect_timeout = Duration::from_secs(1);
+    config.connect_timeout = Duration::from_millis(arguments.connect_timeout);
     config.tick = Some(Duration::from_millis(5));
     config.limits.max_payload = 1_000_000;
     config.limits.attachment_bytes = 4_000_000;

@@ -11,6 +11,8 @@ macro_rules! counted {
         pub struct Counters {
             $($(#[$doc])* pub $name: AtomicU64,)*
             closed: [AtomicU64; CloseReason::ALL.len()],
+            /// Handshakes and requests refused; counted where the request is, which knows no tally.
+            pub refused: AtomicU64,
         }
 
         /// The shard's side: no atomics in the message path.
@@ -38,8 +40,6 @@ counted! {
     sockets,
     /// Sessions opened, by either transport.
     handshakes,
-    /// Handshakes and requests refused.
-    refused,
     /// Sessions that changed from polling to WebSocket.
     upgrades,
     /// Messages and packets from clients.

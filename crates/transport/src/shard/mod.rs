@@ -7,6 +7,7 @@ pub(crate) mod command;
 pub(crate) mod connection;
 mod drain;
 mod incoming;
+mod outgoing;
 mod packets;
 pub(crate) mod sockets;
 mod table;
@@ -34,6 +35,8 @@ use tokio::{
 const SCRATCH_BYTES: usize = 64 * 1024;
 /// Commands and mails taken from a queue at a time.
 const BATCH: usize = 256;
+/// Batches of one turn: whoever posts without end must not keep the shard from writing.
+const BATCHES_A_TURN: usize = 256;
 
 /// The application and its connections.
 pub(crate) struct Core<A: Application> {
@@ -275,29 +278,8 @@ impl<A: Application> Turn<A> {
         core.sockets.ready.set_turn(context.waker());
         core.sockets.tally.turns += 1;
         core.read_clock();
-        while let Poll::Ready(count) =
-            self.commands
-                .poll_recv_many(context, &mut self.buffers.commands, BATCH)
-        {
-            for command in self.buffers.commands.drain(..) {
-                core.perform(command);
-            }
-            if count == 0 {
-                break;
-            }
-        }
-        core.sockets.tally.mailbox_depth = self.mails.len() as u64;
-        while let Poll::Ready(count) =
-            self.mails
-                .poll_recv_many(context, &mut self.buffers.mails, BATCH)
-        {
-            for mail in self.buffers.mails.drain(..) {
-                core.call_all(|app, sockets| app.on_mail(sockets, mail));
-            }
-            if count == 0 {
-                break;
-            }
-        }
+        self.take_commands(&mut core, context);
+        self.take_mails(&mut core, context);
         core.sockets.ready.take(&mut self.buffers.ready);
         for (index, generation) in self.buffers.ready.drain(..) {
             core.on_ready(index, generation);
@@ -313,6 +295,34 @@ impl<A: Application> Turn<A> {
         self.set_alarm(&mut core, context);
         core.sockets.tally.publish(&core.sockets.counters);
         Poll::Pending
+    }
+
+    fn take_commands(&mut self, core: &mut Core<A>, context: &mut Context<'_>) {
+        let commands = &mut self.buffers.commands;
+        for _ in 0..BATCHES_A_TURN {
+            // None: every sender is gone, and there is nothing to wait for.
+            let Poll::Ready(1..) = self.commands.poll_recv_many(context, commands, BATCH) else {
+                return;
+            };
+            for command in commands.drain(..) {
+                core.perform(command);
+            }
+        }
+        context.waker().wake_by_ref();
+    }
+
+    fn take_mails(&mut self, core: &mut Core<A>, context: &mut Context<'_>) {
+        core.sockets.tally.mailbox_depth = self.mails.len() as u64;
+        let mails = &mut self.buffers.mails;
+        for _ in 0..BATCHES_A_TURN {
+            let Poll::Ready(1..) = self.mails.poll_recv_many(context, mails, BATCH) else {
+                return;
+            };
+            for mail in mails.drain(..) {
+                core.call_all(|app, sockets| app.on_mail(sockets, mail));
+            }
+        }
+        context.waker().wake_by_ref();
     }
 
     fn run_timers(&mut self, core: &mut Core<A>) {

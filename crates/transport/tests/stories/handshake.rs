@@ -271,5 +271,7 @@ fn overload_is_refused_with_503_before_a_session_exists() {
     assert!(reply.header("retry-after").is_some());
     let target = "/engine.io/?EIO=4&transport=websocket";
     assert_eq!(Ws::try_open(server.address(), target, "").1.status, 503);
+    let refused = &server.server.shards()[0].counters().refused;
+    assert_eq!(refused.load(std::sync::atomic::Ordering::Relaxed), 2);
     drop(held);
 }
