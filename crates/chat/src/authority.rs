@@ -551,3 +551,7 @@ fn react(message: &Message, user: UserId, emoji: &str, add: bool) -> Result<Gran
         },
     ))
 }
+
+#[cfg(test)]
+#[path = "authority_tests.rs"]
+mod tests;

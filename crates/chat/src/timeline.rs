@@ -108,10 +108,10 @@ mod tests {
     #[test]
     fn entries_come_out_in_order_and_once() {
         let mut timeline = Timeline::new(3);
-        assert_eq!(seqs(timeline.offer(entry(5), 0)), []);
-        assert_eq!(seqs(timeline.offer(entry(6), 0)), []);
+        assert_eq!(seqs(timeline.offer(entry(5), 0)), [0u64; 0]);
+        assert_eq!(seqs(timeline.offer(entry(6), 0)), [0u64; 0]);
         assert_eq!(seqs(timeline.offer(entry(4), 1)), [4, 5, 6]);
-        assert_eq!(seqs(timeline.offer(entry(5), 1)), []);
+        assert_eq!(seqs(timeline.offer(entry(5), 1)), [0u64; 0]);
         assert_eq!(timeline.position(), 6);
         assert!(!timeline.holds(5));
     }
