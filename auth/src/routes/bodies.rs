@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 /// `POST /v1/auth/otp`.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = AskCode)]
 pub(crate) struct Ask {
     /// Where the code goes.
     pub(crate) email: EmailAddress,
@@ -32,6 +33,7 @@ pub(crate) enum Intent {
 /// A code is on its way, or seems to be.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = Challenge)]
 pub(crate) struct Asked {
     /// The challenge that the code answers.
     pub(crate) challenge_id: ChallengeId,
@@ -50,6 +52,7 @@ pub(crate) struct Asked {
 /// How a challenge stands.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = ChallengeState)]
 pub(crate) struct Watched {
     /// What became of the mail.
     pub(crate) state: MailState,
@@ -74,6 +77,7 @@ pub(crate) enum MailState {
 /// `POST /v1/auth/otp/{id}/verify`.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = VerifyCode)]
 pub(crate) struct Redeem {
     /// The digits; spaces and dashes do not count.
     #[schema(max_length = 64)]
@@ -108,6 +112,7 @@ pub(crate) struct SignedIn {
 /// `POST /v1/auth/token`.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = RefreshTokens)]
 pub(crate) struct Renew {
     /// `refresh_token`.
     #[serde(rename = "grantType")]
@@ -151,6 +156,7 @@ pub(crate) struct Logout {
 
 /// A page of devices.
 #[derive(Serialize, ToSchema)]
+#[schema(as = SessionList)]
 pub(crate) struct SessionPage {
     /// Newest sign-in first.
     pub(crate) data: Vec<Session>,

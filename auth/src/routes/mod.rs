@@ -68,7 +68,7 @@ struct Document;
 ///
 /// A new key is published before it signs; cache this for as long as the answer says.
 #[utoipa::path(
-    get, path = "/.well-known/jwks.json", tag = "auth",
+    get, path = "/.well-known/jwks.json", operation_id = "getKeys", tag = "auth",
     responses((status = 200, description = "The keys", body = bodies::Jwks))
 )]
 async fn jwks(axum::extract::State(auth): axum::extract::State<Auth>) -> Result<Response, Refused> {

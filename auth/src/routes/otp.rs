@@ -25,7 +25,7 @@ const COOKIE_SECONDS: u64 = 3_600;
 ///
 /// The answer is the same for every address, whether it has an account or not and whether a mail goes out or not.
 #[utoipa::path(
-    post, path = "/v1/auth/otp", tag = "auth", request_body = Ask,
+    post, path = "/v1/auth/otp", operation_id = "askCode", tag = "auth", request_body = Ask,
     responses(
         (status = 202, description = "A code is on its way", body = Asked),
         (status = 400, description = "`invalid_request`: the address is none", body = Problem),
@@ -44,7 +44,7 @@ pub(crate) async fn ask(
 
 /// Ask for another code; the one before is void.
 #[utoipa::path(
-    post, path = "/v1/auth/otp/{id}/resend", tag = "auth",
+    post, path = "/v1/auth/otp/{id}/resend", operation_id = "resendCode", tag = "auth",
     params(("id" = ChallengeId, Path, description = "The challenge")),
     responses(
         (status = 202, description = "Another code is on its way", body = Asked),
@@ -101,7 +101,7 @@ fn asked(
 ///
 /// Needs the secret that came with the challenge: the cookie, or `challengeSecret` as a header.
 #[utoipa::path(
-    get, path = "/v1/auth/otp/{id}", tag = "auth",
+    get, path = "/v1/auth/otp/{id}", operation_id = "getChallenge", tag = "auth",
     params(
         ("id" = ChallengeId, Path, description = "The challenge"),
         ("X-Challenge-Secret" = Option<String>, Header, description = "Its secret, without a cookie"),
@@ -137,7 +137,7 @@ pub(crate) async fn watch(
 ///
 /// Each guess counts, right or wrong; after five the code is locked. An address without an account gets one here.
 #[utoipa::path(
-    post, path = "/v1/auth/otp/{id}/verify", tag = "auth", request_body = Redeem,
+    post, path = "/v1/auth/otp/{id}/verify", operation_id = "verifyCode", tag = "auth", request_body = Redeem,
     params(("id" = ChallengeId, Path, description = "The challenge")),
     responses(
         (status = 200, description = "Signed in", body = SignedIn),

@@ -30,7 +30,7 @@ pub(crate) struct Paging {
 
 /// My signed-in devices, newest sign-in first.
 #[utoipa::path(
-    get, path = "/v1/auth/sessions", tag = "auth", params(Paging),
+    get, path = "/v1/auth/sessions", operation_id = "listSessions", tag = "auth", params(Paging),
     security(("bearer" = [])),
     responses(
         (status = 200, description = "The devices", body = SessionPage),
@@ -84,7 +84,7 @@ pub(crate) async fn list(
 
 /// Sign one of my devices out; its live sockets are closed within a second.
 #[utoipa::path(
-    delete, path = "/v1/auth/sessions/{id}", tag = "auth",
+    delete, path = "/v1/auth/sessions/{id}", operation_id = "revokeSession", tag = "auth",
     params(("id" = SessionId, Path, description = "The device")),
     security(("bearer" = [])),
     responses(
@@ -106,7 +106,7 @@ pub(crate) async fn revoke(
 
 /// Sign all my other devices out.
 #[utoipa::path(
-    post, path = "/v1/auth/sessions/revoke-others", tag = "auth",
+    post, path = "/v1/auth/sessions/revoke-others", operation_id = "revokeOtherSessions", tag = "auth",
     security(("bearer" = [])),
     responses((status = 200, description = "How many were signed out", body = Revoked))
 )]

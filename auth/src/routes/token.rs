@@ -21,7 +21,7 @@ const COOKIE: &str = "chatify_refresh";
 /// answer may be lost; after that it signs the device out, since somebody may have stolen it. Browsers send
 /// `X-Chatify-Client: web` and their cookie.
 #[utoipa::path(
-    post, path = "/v1/auth/token", tag = "auth", request_body = Renew,
+    post, path = "/v1/auth/token", operation_id = "refreshTokens", tag = "auth", request_body = Renew,
     params(("X-Chatify-Client" = Option<String>, Header, description = "`web`: the refresh token is in the cookie")),
     responses(
         (status = 200, description = "New tokens", body = Tokens),
@@ -80,7 +80,7 @@ async fn renewed(auth: &Auth, context: &Context, given: Option<&str>) -> Result<
 /// Named by the access token, or by the refresh token (in the body or the cookie) when that has ended. Signing out twice
 /// is signing out once.
 #[utoipa::path(
-    post, path = "/v1/auth/logout", tag = "auth", request_body = Option<Logout>,
+    post, path = "/v1/auth/logout", operation_id = "logout", tag = "auth", request_body = Option<Logout>,
     responses(
         (status = 204, description = "Signed out"),
         (status = 401, description = "`token_missing`, `token_invalid`: nobody was named", body = Problem),

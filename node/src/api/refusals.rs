@@ -122,15 +122,9 @@ fn refusal(codes: &[Code]) -> Response {
     let lines = codes
         .iter()
         .map(|code| format!("[`{code}`](/docs/errors/{code}): {}.", code.title()));
-    let examples = codes.iter().map(|code| {
-        let example = utoipa::openapi::example::ExampleBuilder::new()
-            .value(Some(example(*code)))
-            .build();
-        (code.as_str(), RefOr::T(example))
-    });
     let content = ContentBuilder::new()
         .schema(Some(Ref::from_schema_name("Problem")))
-        .examples_from_iter(examples)
+        .example(codes.first().map(|code| example(*code)))
         .build();
     let mut response = ResponseBuilder::new()
         .description(lines.collect::<Vec<_>>().join("\n\n"))

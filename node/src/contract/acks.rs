@@ -1,6 +1,6 @@
 //! What the acks of client events carry in `data`, as clients read it.
 //!
-//! The hub writes them; these types describe them, and the tests read real acks into them, so that neither drifts.
+//! The hub writes them; these types describe them strictly, so that a test can read a real ack into them.
 
 use protocol::message::Message;
 use protocol::problem::Problem;

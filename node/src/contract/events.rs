@@ -1,11 +1,14 @@
 //! AsyncAPI 3.0 of the Socket.IO events, from `protocol::event`.
 
+use protocol::event::ServerEvent;
 use protocol::event::client::{
     ConnectAuth, DeleteMessage, EditMessage, History, InRoom, MarkRead, React, RefreshAuth,
     SendMessage, SetPresence, Subscribe, Sync, WatchPresence,
 };
-use protocol::event::{ClientEvent, ServerEvent};
+use protocol::event::server::ReactionOp;
+use protocol::message::Message;
 use protocol::problem::Problem;
+use protocol::room::{LeaveReason, Member, Room};
 use serde_json::{Map, Value, json};
 use utoipa::{PartialSchema, ToSchema};
 
@@ -225,12 +228,51 @@ fn server_events(components: &mut Components, book: &mut Book) {
     }
 }
 
-/// The names of client events, for whoever checks that none is missing.
+/// The schemas of durable events, with all that they refer to.
+pub(super) fn durable_schemas() -> Map<String, Value> {
+    let mut components = Components::default();
+    components.add::<Message>();
+    components.add::<Member>();
+    components.add::<Room>();
+    components.add::<LeaveReason>();
+    components.add::<ReactionOp>();
+    let whole = json!(ServerEvent::schema());
+    for (nth, (name, _)) in ServerEvent::ALL
+        .iter()
+        .enumerate()
+        .filter(|(_, (name, _))| durable(name))
+    {
+        components.insert(
+            format!("{}Event", type_name(name)),
+            whole["oneOf"][nth].clone(),
+        );
+    }
+    match components.into_value() {
+        Value::Object(schemas) => schemas,
+        _ => Map::new(),
+    }
+}
+
+/// One durable event by name and payload.
+pub(super) fn stream_event() -> Value {
+    let one = |(name, _): &(&str, &str)| {
+        let payload = format!("#/components/schemas/{}Event", type_name(name));
+        json!({
+            "type": "object",
+            "required": ["event", "data"],
+            "properties": { "event": { "type": "string", "enum": [name] }, "data": { "$ref": payload } },
+        })
+    };
+    let branches: Vec<Value> = ServerEvent::ALL
+        .iter()
+        .filter(|(name, _)| durable(name))
+        .map(one)
+        .collect();
+    json!({ "description": "One durable event of a room, as a socket would have brought it.", "oneOf": branches })
+}
+
+/// The names of the client events that are described, in their order.
 pub fn client_event_names() -> Vec<&'static str> {
-    debug_assert_eq!(
-        sayings(&mut Components::default()).len(),
-        ClientEvent::NAMES.len()
-    );
     sayings(&mut Components::default())
         .iter()
         .map(|saying| saying.name)

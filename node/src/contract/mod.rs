@@ -31,8 +31,8 @@ impl Documents {
         let (openapi, asyncapi) = contract(others);
         let reference = reference::page(&openapi, &asyncapi);
         Self {
-            openapi: text(&openapi),
-            asyncapi: text(&asyncapi),
+            openapi: openapi.to_string().into(),
+            asyncapi: asyncapi.to_string().into(),
             reference: reference.into(),
         }
     }
@@ -43,10 +43,21 @@ pub fn contract(others: impl IntoIterator<Item = OpenApi>) -> (Value, Value) {
     let mut document = crate::api::openapi();
     for other in others {
         document.merge(other);
-        // `merge` joins paths and components; tags it leaves to the caller.
     }
-    let openapi = serde_json::to_value(&document).unwrap_or_default();
-    (openapi, events::asyncapi())
+    let mut openapi = serde_json::to_value(&document).unwrap_or_default();
+    let mut asyncapi = events::asyncapi();
+    schemas::name_problems(&mut openapi);
+    if let Some(schemas) = openapi["components"]["schemas"].as_object_mut() {
+        // The answer to `sync` carries events: their schemas belong to both documents.
+        for (name, schema) in events::durable_schemas() {
+            schemas.entry(name).or_insert(schema);
+        }
+    }
+    for document in [&mut openapi, &mut asyncapi] {
+        schemas::insert(document, "StreamEvent", events::stream_event());
+        schemas::name_places(document);
+    }
+    (openapi, asyncapi)
 }
 
 /// As it stands in a file: indented, with a line end.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use protocol::message::SEQ_MAX;
 use serde_json::{Value, json};
 use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::Schema;
@@ -49,4 +50,67 @@ impl Components {
 
 fn reference(name: &str) -> Value {
     json!({ "$ref": format!("#/components/schemas/{name}") })
+}
+
+/// Puts a schema in the place of the one of this name.
+pub(super) fn insert(document: &mut Value, name: &str, schema: Value) {
+    document["components"]["schemas"][name] = schema;
+}
+
+/// `Seq` is an alias in Rust, which derived schemas call by what it stands for; clients see its own name and bound.
+pub(super) fn name_places(document: &mut Value) {
+    let Some(schemas) = document["components"]["schemas"].as_object_mut() else {
+        return;
+    };
+    if schemas.remove("u64").is_some() {
+        let schema = json!({
+            "type": "integer",
+            "minimum": 0,
+            "maximum": SEQ_MAX,
+            "description": "A place in a room's log: dense from 1, below 2^53 so that JavaScript keeps it exact.",
+        });
+        schemas.insert("Seq".to_owned(), schema);
+    }
+    rename(
+        document,
+        "#/components/schemas/u64",
+        "#/components/schemas/Seq",
+    );
+}
+
+fn rename(value: &mut Value, from: &str, to: &str) {
+    match value {
+        Value::String(text) if text == from => to.clone_into(text),
+        Value::Array(items) => items.iter_mut().for_each(|item| rename(item, from, to)),
+        Value::Object(fields) => fields
+            .values_mut()
+            .for_each(|field| rename(field, from, to)),
+        _ => {}
+    }
+}
+
+/// Refusals are problem documents in every service: their media type says so.
+pub(super) fn name_problems(openapi: &mut Value) {
+    let items = openapi["paths"]
+        .as_object_mut()
+        .into_iter()
+        .flat_map(|paths| paths.values_mut());
+    let operations = items
+        .filter_map(Value::as_object_mut)
+        .flat_map(|item| item.values_mut());
+    for operation in operations {
+        let Some(responses) = operation["responses"].as_object_mut() else {
+            continue;
+        };
+        for (_, response) in responses
+            .iter_mut()
+            .filter(|(status, _)| status.starts_with(['4', '5']))
+        {
+            if let Some(content) = response["content"].as_object_mut()
+                && let Some(problem) = content.remove("application/json")
+            {
+                content.insert("application/problem+json".to_owned(), problem);
+            }
+        }
+    }
 }

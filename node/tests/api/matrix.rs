@@ -92,8 +92,8 @@ fn operations() -> Vec<Operation> {
 }
 
 /// A private room with everybody in it whom the matrix needs.
-struct Scene {
-    world: World,
+struct Scene<'w> {
+    world: &'w World,
     room: RoomId,
     message: MessageId,
     target: Person,
@@ -103,9 +103,8 @@ struct Scene {
     admin: Person,
 }
 
-impl Scene {
-    async fn new() -> Self {
-        let world = World::new().await;
+impl<'w> Scene<'w> {
+    async fn new(world: &'w World) -> Self {
         let owner = world.person("Owner").await;
         let stranger = world.person("Stranger").await;
         let former = world.person("Former").await;
@@ -217,6 +216,7 @@ async fn every_operation_has_its_line_in_the_matrix_and_every_line_its_operation
 
 #[tokio::test]
 async fn nobody_gets_more_than_their_role_allows() {
+    let world = World::new().await;
     for operation in operations() {
         let line = IN_ROOM.iter().find(|line| line.0 == operation.id);
         let expected = match line {
@@ -226,7 +226,7 @@ async fn nobody_gets_more_than_their_role_allows() {
         };
         for (nth, expected) in expected.into_iter().enumerate() {
             // Each cell begins with a room that no other cell has touched.
-            let scene = Scene::new().await;
+            let scene = Scene::new(&world).await;
             let who = [
                 None,
                 Some(&scene.stranger),
@@ -247,7 +247,8 @@ async fn nobody_gets_more_than_their_role_allows() {
 
 #[tokio::test]
 async fn a_room_that_is_not_yours_answers_as_one_that_does_not_exist() {
-    let scene = Scene::new().await;
+    let world = World::new().await;
+    let scene = Scene::new(&world).await;
     let unknown = RoomId(Uuid::from_u128(3));
     for operation in operations() {
         if !IN_ROOM.iter().any(|line| line.0 == operation.id) {
@@ -268,7 +269,8 @@ async fn a_room_that_is_not_yours_answers_as_one_that_does_not_exist() {
 
 #[tokio::test]
 async fn a_stranger_who_leaves_or_joins_learns_nothing_either() {
-    let scene = Scene::new().await;
+    let world = World::new().await;
+    let scene = Scene::new(&world).await;
     let unknown = RoomId(Uuid::from_u128(3));
     for method in ["PUT", "DELETE"] {
         let call = |room: RoomId| format!("/v1/rooms/{room}/members/me");
@@ -300,7 +302,8 @@ async fn a_stranger_who_leaves_or_joins_learns_nothing_either() {
 
 #[tokio::test]
 async fn what_was_said_after_a_removal_is_not_told_to_the_removed() {
-    let scene = Scene::new().await;
+    let world = World::new().await;
+    let scene = Scene::new(&world).await;
     let body = json!({"rooms": {scene.room.to_string(): 0}});
     let synced = scene
         .world
