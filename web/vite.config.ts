@@ -34,6 +34,10 @@ function firstLoadBudget(): Plugin {
 
 export default defineConfig({
   plugins: [react(), firstLoadBudget()],
+  resolve: {
+    // The original writes <style> elements, which our content policy forbids.
+    alias: { "react-style-singleton": new URL("src/parts/ui/style-singleton.ts", import.meta.url).pathname },
+  },
   build: {
     target: "es2023",
     assetsInlineLimit: 0,

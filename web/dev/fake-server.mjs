@@ -254,11 +254,12 @@ class Fake {
 
   sync(room, cursor) {
     const from = typeof cursor === "number" ? cursor : cursor.seq;
+    const { epoch } = room;
     const headSeq = room.log.length;
-    if (typeof cursor === "object" && cursor.epoch !== room.epoch) return { events: [], headSeq, gap: true, more: false };
-    if (headSeq - from > this.replayMax) return { events: [], headSeq, gap: true, more: false };
+    if (typeof cursor === "object" && cursor.epoch !== room.epoch) return { events: [], headSeq, epoch, gap: true, more: false };
+    if (headSeq - from > this.replayMax) return { events: [], headSeq, epoch, gap: true, more: false };
     const events = room.log.slice(from, from + 256).map((event) => ({ event: event.name, data: event.data }));
-    return { events, headSeq, gap: false, more: from + events.length < headSeq };
+    return { events, headSeq, epoch, gap: false, more: from + events.length < headSeq };
   }
 
   history(room, { before, after, around, limit = 50 }) {
@@ -336,7 +337,7 @@ class Fake {
     if (body.code !== challenge.code) throw new Refusal("otp_invalid", 400, { attemptsLeft: --challenge.left });
     let user = [...this.world.users.values()].find((one) => one.email === challenge.email);
     if (!user) {
-      user = { id: `usr_${randomUUID()}`, displayName: "", email: challenge.email, createdAt: at(Date.now()) };
+      user = { id: `usr_${randomUUID()}`, displayName: challenge.email.split("@")[0], email: challenge.email, createdAt: at(Date.now()) };
       this.world.users.set(user.id, user);
     }
     const cookie = randomUUID();

@@ -1,6 +1,6 @@
 // Writes src/contract/{rest,events}.ts from contract/{openapi,asyncapi}.json: the only place where wire types come from.
 // In the event document the names that matter are `components.messages.*.name` ("message:new"), the direction of the
-// operation that uses each message, and the operation's reply (the ack).
+// operation that uses each message, and `x-data` of the operation's reply: what the ack carries when all went well.
 import { readFile, writeFile } from "node:fs/promises";
 import { compile } from "json-schema-to-typescript";
 import openapi, { astToString } from "openapi-typescript";
@@ -20,22 +20,28 @@ const message = (node) => {
   while (found.$ref) found = resolve(found);
   return found;
 };
+/** Schemas as the compiler wants them: its own place for definitions, names from there alone, no bounds. */
 const local = (schema) =>
-  JSON.parse(JSON.stringify(schema).replaceAll("#/components/schemas/", "#/definitions/").replaceAll(/"(format|minimum|maximum|pattern)":("[^"]*"|[\d.]+),?/g, "").replaceAll(",}", "}"));
+  JSON.parse(JSON.stringify(schema, (key, value) => (key === "title" && typeof value === "string" && value !== "Contract" ? undefined : value)).replaceAll("#/components/schemas/", "#/definitions/").replaceAll(/"(format|minimum|maximum|pattern)":("[^"]*"|[\d.]+),?/g, "").replaceAll(",}", "}"));
 
 const definitions = { ...doc.components.schemas };
 const server = [];
 const client = [];
+/** The name of a payload's type: that of the schema it refers to, or a new one. */
+const typeOf = (schema, name) => {
+  if (schema.$ref) return schema.$ref.split("/").at(-1);
+  definitions[name] = schema;
+  return name;
+};
 for (const operation of Object.values(doc.operations)) {
   for (const node of operation.messages) {
     const { name, payload } = message(node);
-    const type = `${pascal(name)}Payload`;
-    definitions[type] = payload;
+    const type = typeOf(payload, `${pascal(name)}Payload`);
     if (operation.action === "send") server.push(`  "${name}": ${type};`);
     else {
       const reply = operation.reply?.messages?.[0];
-      if (reply) definitions[`${pascal(name)}Ack`] = message(reply).payload;
-      client.push(`  "${name}": { payload: ${type}; data: ${reply ? `${pascal(name)}Ack` : "unknown"} };`);
+      const data = reply ? typeOf(message(reply)["x-data"] ?? {}, `${pascal(name)}Data`) : "unknown";
+      client.push(`  "${name}": { payload: ${type}; data: ${data} };`);
     }
   }
 }
@@ -43,7 +49,11 @@ const root = { title: "Contract", type: "object", additionalProperties: false, p
 const types = await compile(local(root), "Contract", {
   additionalProperties: false, bannerComment: NOTE.trim(), unreachableDefinitions: true, format: true, declareExternallyReferenced: true,
 });
-await write("events.ts", `${types.replaceAll(/\n\/\*\*\n \* This interface was referenced[\s\S]*?\*\/\n/g, "\n")}
+// What the compiler notes about itself helps nobody.
+const clean = types
+  .replaceAll(/( \*\n)? \* This interface was referenced by `Contract`'s JSON-Schema\n \* via the `definition` "\w+"\.\n/g, "")
+  .replaceAll("/**\n */\n", "");
+await write("events.ts", `${clean}
 /** What the server emits: name → payload. */
 export interface ServerEvents {
 ${server.join("\n")}

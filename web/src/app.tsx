@@ -28,10 +28,11 @@ export function App({ chat }: { chat: Chat }) {
 function Screens() {
   const chat = useChat();
   const me = useChatState((state) => state.me);
-  const stopped = useChatState((state) => (state.phase.kind === "stopped" ? state.phase.code : null));
+  const stopped = useChatState((state) => state.phase.kind === "stopped");
   const start = useStart(chat);
-  if (stopped === "client_too_old") return <TooOld />;
-  if (me && stopped === null) return <Workspace />;
+  const tooOld = useTooOld();
+  if (tooOld) return <TooOld />;
+  if (me && !stopped) return <Workspace />;
   if (start === "trying" || start === "unreachable") return <Splash unreachable={start === "unreachable"} />;
   return <SignIn />;
 }
@@ -56,6 +57,21 @@ function useStart(chat: Chat): "trying" | "unreachable" | "done" {
     };
   }, [chat]);
   return start;
+}
+
+/** The server has a newer build: files of this one that were not fetched yet are gone. */
+function useTooOld(): boolean {
+  const [old, setOld] = useState(false);
+  useEffect(() => {
+    const missing = (event: Event) => {
+      event.preventDefault();
+      // Without a network every file is missing; that is no sign of age.
+      if (navigator.onLine) setOld(true);
+    };
+    window.addEventListener("vite:preloadError", missing);
+    return () => window.removeEventListener("vite:preloadError", missing);
+  }, []);
+  return old;
 }
 
 function TooOld() {

@@ -38,11 +38,7 @@ export interface ConnectionPorts {
   online?: () => boolean;
 }
 
-interface Ack<T> {
-  ok: boolean;
-  data?: T;
-  error?: Problem;
-}
+type Ack<T> = { ok: true; data: T } | { ok: false; error: Problem };
 
 export class Connection {
   private readonly socket: Socket;
@@ -190,8 +186,10 @@ export class Connection {
       return;
     }
     const problem = asProblem(error.data);
-    if (problem.code === "session_revoked") { this.stop("session_revoked"); return; }
-    if (problem.code === "client_too_old") { this.stop("client_too_old"); return; }
+    if (problem.code === "session_revoked") {
+      this.stop(problem.code);
+      return;
+    }
     if (problem.code.startsWith("token_") && !this.renewedAfterRefusal) {
       this.renewedAfterRefusal = true;
       try {

@@ -4,6 +4,7 @@ import { Feeds, type Position } from "./feeds";
 import { ROOM, said, until } from "./testing";
 
 type Reply = ClientEvents["sync"]["data"]["rooms"][string];
+type StreamEvent = Reply["events"][number];
 
 describe("feeds", () => {
   let heard: number[];
@@ -20,7 +21,7 @@ describe("feeds", () => {
     asked = [];
     log = [];
     caughtUp = vi.fn();
-    answer = ({ seq }) => ({ events: log.slice(seq).map((event) => ({ event: event.name, data: event.data })), headSeq: log.length, gap: false, more: false });
+    answer = ({ seq }) => ({ events: log.slice(seq).map((event) => ({ event: event.name, data: event.data }) as StreamEvent), headSeq: log.length, epoch: 7, gap: false, more: false });
     feeds = new Feeds({
       apply: (events) => heard.push(...events.map((event) => event.data.seq)),
       sync: (rooms) => {
@@ -69,18 +70,19 @@ describe("feeds", () => {
 
   it("goes on asking while the server gives a gap in pages", async () => {
     grow(10);
-    answer = ({ seq }) => ({ events: log.slice(seq, seq + 3).map((event) => ({ event: event.name, data: event.data })), headSeq: 10, gap: false, more: seq + 3 < 10 });
+    answer = ({ seq }) => ({ events: log.slice(seq, seq + 3).map((event) => ({ event: event.name, data: event.data }) as StreamEvent), headSeq: 10, epoch: 7, gap: false, more: seq + 3 < 10 });
     feeds.gap(ROOM, 10);
     await until(() => heard.length === 10);
     expect(heard).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
   });
 
   it("starts a room over when more was missed than is replayed, and goes on from its head", async () => {
-    answer = () => ({ events: [], headSeq: 5000, gap: true, more: false });
+    answer = () => ({ events: [], headSeq: 5000, epoch: 9, gap: true, more: false });
     feeds.gap(ROOM, 5000);
     await until(() => resets.length === 1);
     feeds.offer(said(5001));
     expect(heard).toEqual([5001]);
+    expect(feeds.positions()[ROOM]).toEqual({ epoch: 9, seq: 5001 });
   });
 
   it("starts a room over when its incarnation is another", () => {

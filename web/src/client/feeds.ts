@@ -120,7 +120,7 @@ export class Feeds {
         const before = feed.seq;
         const reply = (await this.ports.sync({ [roomId]: { epoch: feed.epoch, seq: before } })).rooms[roomId];
         if (!reply || this.rooms.get(roomId) !== feed) return;
-        if (reply.gap) this.jump(roomId, feed, reply.headSeq);
+        if (reply.gap) this.jump(roomId, feed, { epoch: reply.epoch, seq: reply.headSeq });
         for (const event of reply.events) {
           const durable = asDurable(event);
           if (durable && durable.data.seq > feed.seq) feed.early.set(durable.data.seq, durable);
@@ -139,8 +139,12 @@ export class Feeds {
   }
 
   /** More was missed than the server replays: go on from its head, and let the past be loaded as history. */
-  private jump(roomId: string, feed: Feed, headSeq: number): void {
-    feed.seq = Math.max(feed.seq, headSeq);
+  private jump(roomId: string, feed: Feed, to: Position): void {
+    // Events that wait for another incarnation's seqs are other events.
+    if (feed.epoch !== to.epoch) feed.early.clear();
+    feed.epoch = to.epoch;
+    feed.seq = to.seq;
+    feed.head = Math.max(to.seq, ...feed.early.keys());
     for (const seq of feed.early.keys()) if (seq <= feed.seq) feed.early.delete(seq);
     this.ports.reset(roomId);
   }

@@ -1,12 +1,12 @@
 import "fake-indexeddb/auto";
 import { beforeEach, describe, expect, it, vi } from "vitest";
-import type { Message, SendMessage } from "../contract";
+import type { Message, Problem, SendMessage } from "../contract";
 import { Outbox, type OutboxEntry, type OutboxStore } from "./outbox";
 import { inMemory, openOutboxStore } from "./outbox-store";
 import { NoAnswer, ProblemError } from "./problem";
 import { ME, ROOM, message, until } from "./testing";
 
-const refusal = (code: string, retryAfter?: number) => new ProblemError({ type: "", title: "", status: 400, detail: "", code: code, retryAfter });
+const refusal = (code: string, retryAfter?: number) => new ProblemError({ type: "", title: "", status: 400, detail: "", code: code as Problem["code"], retryAfter });
 
 describe("outbox", () => {
   let tries: SendMessage[];

@@ -40,7 +40,7 @@ export function verdict(error: unknown): "retry" | "give up" {
 
 /** Milliseconds after which the server asked to be tried again, if it did. Sockets speak milliseconds. */
 export function retryAfterMs(error: unknown): number | undefined {
-  return error instanceof ProblemError ? error.problem.retryAfter : undefined;
+  return error instanceof ProblemError ? (error.problem.retryAfter ?? undefined) : undefined;
 }
 
 /** The problem's code, or what stands in for it when nobody answered. */

@@ -23,6 +23,7 @@ export type Me = Schemas["Me"];
 export type Session = Schemas["Session"];
 export type Challenge = Schemas["Challenge"];
 export type ChallengeState = Schemas["ChallengeState"];
+export type MemberRow = Schemas["MemberRow"];
 export type SignedIn = Schemas["SignedIn"];
 export type Tokens = Schemas["Tokens"];
 export type CreateRoom = Schemas["CreateRoom"];

@@ -1,6 +1,6 @@
 // What a person can do. Each function is one wish: it asks the client and tells the store; screens call nothing else.
 import { ChatClient, NoAnswer, type OutboxStore, SignedOut, openOutboxStore } from "../client";
-import type { Listed, Me, Member, Message, PresenceStatus, Room, RoomSummary, User } from "../contract";
+import type { Listed, Me, MemberRow, Message, PresenceStatus, Room, RoomSummary, User } from "../contract";
 import { ReadMarks } from "./read-marks";
 import { type Draft, EMPTY_DRAFT, type Timeline } from "./model";
 import { loadDrafts, rememberSignedIn, saveDrafts, wasSignedIn } from "./preferences";
@@ -30,7 +30,9 @@ export class Chat {
     client.subscribe((change) => this.store.hear(change));
     this.store.subscribe((now, before) => {
       if (now.rooms !== before.rooms || now.timelines !== before.timelines) this.wantNames();
-      if (now.rooms !== before.rooms || now.attentive !== before.attentive || now.open !== before.open || now.phase !== before.phase) this.marks.consider();
+      if (now.rooms !== before.rooms || now.timelines !== before.timelines || now.attentive !== before.attentive || now.open !== before.open || now.phase !== before.phase) {
+        this.marks.consider();
+      }
       if (now.rooms !== before.rooms || now.members !== before.members || now.phase !== before.phase) this.watchPresence();
       if (now.typing !== before.typing) this.sweepTyping();
       if (now.drafts !== before.drafts) this.keepDrafts();
@@ -77,7 +79,7 @@ export class Chat {
     this.store.dispatch({ type: "me", me: { ...this.store.getState().me, ...me } });
   }
 
-  async setStatus(status: PresenceStatus, text?: string): Promise<void> {
+  async setStatus(status: PresenceStatus, text?: string | null): Promise<void> {
     await this.client.request("presence:set", { status, text: text || undefined });
     const me = this.store.getState().me;
     if (me) this.store.dispatch({ type: "presence", users: [{ userId: me.id, status, text }] });
@@ -141,7 +143,7 @@ export class Chat {
     this.store.dispatch({ type: "members-loading", roomId });
     try {
       const cursor = more && held?.next ? `&cursor=${encodeURIComponent(held.next)}` : "";
-      const { data, page } = await this.client.http.ask<Listed<Member & { user?: User }>>("GET", `/v1/rooms/${roomId}/members?limit=100${cursor}`);
+      const { data, page } = await this.client.http.ask<Listed<MemberRow>>("GET", `/v1/rooms/${roomId}/members?limit=100${cursor}`);
       const users = data.flatMap((row) => (row.user ? [row.user] : []));
       if (users.length > 0) this.store.dispatch({ type: "users", users });
       this.store.dispatch({ type: "members", roomId, rows: data, next: page?.next ?? null, first: !more });
@@ -303,7 +305,7 @@ export class Chat {
     this.watched = key;
     this.client
       .request("presence:watch", { userIds })
-      .then(({ users }) => this.store.dispatch({ type: "presence", users }))
+      .then((reply) => this.store.dispatch({ type: "presence", users: "users" in reply ? reply.users : reply.sample }))
       .catch(() => (this.watched = ""));
   }
 

@@ -56,8 +56,8 @@ export interface State {
   drafts: Record<string, Draft>;
   /** The room that is open, and the `n` above which its messages were new when it was opened. */
   open: { roomId: string; newAfter: number | null } | null;
-  /** The person is looking: page visible, at the end of the open room. */
-  attentive: boolean;
+  /** The room whose end the person is looking at: page visible and focused, list at its end. */
+  attentive: string | null;
 }
 
 export const EMPTY_DRAFT: Draft = { text: "", replyTo: null, mentions: [] };
@@ -80,6 +80,6 @@ export function initialState(): State {
     outbox: [],
     drafts: {},
     open: null,
-    attentive: false,
+    attentive: null,
   };
 }

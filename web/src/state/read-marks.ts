@@ -27,11 +27,11 @@ export class ReadMarks {
 
   private due(): { roomId: string; seq: number } | null {
     const { open, attentive, rooms, timelines } = this.store.getState();
-    if (!open || !attentive) return null;
+    if (!open || attentive !== open.roomId) return null;
     const timeline = timelines[open.roomId];
     const last = timeline?.messages.at(-1);
     const room = rooms[open.roomId];
-    if (!last || !room || timeline?.hasNewer || timeline?.loading === "all") return null;
+    if (!last || !room || timeline?.hasNewer ) return null;
     // A sent message marks all before it as read here, and the server has yet to hear of it.
     if (last.seq <= (this.told.get(open.roomId) ?? 0) || (room.unread === 0 && last.seq <= room.readSeq && last.senderId !== this.store.getState().me?.id)) return null;
     return { roomId: open.roomId, seq: last.seq };

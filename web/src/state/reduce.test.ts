@@ -37,8 +37,8 @@ describe("state", () => {
   });
 
   it("draws a new line for what comes while the person looks away", () => {
-    const open: Action[] = [ready(room({ headN: 5, readN: 5 })), { type: "open", roomId: ROOM }, { type: "attentive", attentive: true }];
-    expect(run(...open, { type: "attentive", attentive: false }).open?.newAfter).toBe(5);
+    const open: Action[] = [ready(room({ headN: 5, readN: 5 })), { type: "open", roomId: ROOM }, { type: "attentive", roomId: ROOM }];
+    expect(run(...open, { type: "attentive", roomId: null }).open?.newAfter).toBe(5);
   });
 
   it("shows a room as read at once and lets the server correct it", () => {

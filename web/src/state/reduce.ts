@@ -12,7 +12,7 @@ export type Action =
   | { type: "me"; me: Me }
   | { type: "users"; users: User[] }
   | { type: "open"; roomId: string | null }
-  | { type: "attentive"; attentive: boolean }
+  | { type: "attentive"; roomId: string | null }
   | { type: "draft"; roomId: string; draft: Draft | null }
   | { type: "drafts"; drafts: Record<string, Draft> }
   | { type: "loading"; roomId: string; what: Timeline["loading"] }
@@ -59,7 +59,7 @@ export function reduce(state: State, action: Action, now: number): State {
     case "open":
       return open(state, action.roomId);
     case "attentive":
-      return attentive(state, action.attentive);
+      return attentive(state, action.roomId);
     case "draft": {
       const { [action.roomId]: _, ...others } = state.drafts;
       return { ...state, drafts: action.draft ? { ...others, [action.roomId]: action.draft } : others };
@@ -119,7 +119,7 @@ function durable(state: State, event: DurableEvent): State {
   const { roomId, seq } = event.data;
   const room = state.rooms[roomId];
   if (!room) return state;
-  const atEnd = state.open?.roomId !== roomId || state.attentive;
+  const atEnd = state.open?.roomId !== roomId || state.attentive === roomId;
   const next = withTimeline(state, roomId, (timeline) => applyEvent(timeline, event, atEnd));
   const here = next.rooms[roomId] ?? room;
   const headSeq = Math.max(here.headSeq, seq);
@@ -212,11 +212,11 @@ function open(state: State, roomId: string | null): State {
   return { ...state, open: { roomId, newAfter: room && room.unread > 0 ? room.readN : null } };
 }
 
-function attentive(state: State, now: boolean): State {
+function attentive(state: State, now: string | null): State {
   if (now === state.attentive) return state;
   const room = state.open ? state.rooms[state.open.roomId] : undefined;
   // Looking away: what comes from here on is new when the person looks again.
-  if (!now && state.open && room && room.unread === 0) return { ...state, attentive: now, open: { ...state.open, newAfter: room.headN } };
+  if (now === null && state.open && state.attentive === state.open.roomId && room && room.unread === 0) return { ...state, attentive: now, open: { ...state.open, newAfter: room.headN } };
   return { ...state, attentive: now };
 }
 

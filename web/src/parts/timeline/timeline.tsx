@@ -96,7 +96,7 @@ export function Timeline({ room, timeline, editing, onWish, onEdited, onPerson }
     else if (hasNewer && lastAt > rows.length - NEAR_EDGE) void chat.loadNewer(room.id);
   }, [chat, room.id, timeline.loading, timeline.failed, hasOlder, hasNewer, firstAt, lastAt, rows.length, items.length]);
 
-  useAttentive(atEnd && !hasNewer);
+  useAttentive(room.id, atEnd && !hasNewer);
 
   const toEnd = () => {
     if (hasNewer) void chat.loadEnd(room.id);

@@ -2,10 +2,13 @@
 import { useEffect } from "react";
 import { useChat } from "../../state/context";
 
-export function useAttentive(atEnd: boolean): void {
+export function useAttentive(roomId: string, atEnd: boolean): void {
   const chat = useChat();
   useEffect(() => {
-    const tell = () => chat.store.dispatch({ type: "attentive", attentive: atEnd && document.visibilityState === "visible" && document.hasFocus() });
+    const tell = () => {
+      const looks = atEnd && document.visibilityState === "visible" && document.hasFocus();
+      chat.store.dispatch({ type: "attentive", roomId: looks ? roomId : null });
+    };
     tell();
     window.addEventListener("focus", tell);
     window.addEventListener("blur", tell);
@@ -14,6 +17,7 @@ export function useAttentive(atEnd: boolean): void {
       window.removeEventListener("focus", tell);
       window.removeEventListener("blur", tell);
       document.removeEventListener("visibilitychange", tell);
+      chat.store.dispatch({ type: "attentive", roomId: null });
     };
-  }, [chat, atEnd]);
+  }, [chat, roomId, atEnd]);
 }

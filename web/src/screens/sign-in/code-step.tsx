@@ -2,7 +2,7 @@
 import { ArrowLeft, Check, LoaderCircle, MailWarning } from "lucide-react";
 import { useEffect, useRef, useState } from "react";
 import { ProblemError, codeOf } from "../../client";
-import type { Challenge, ChallengeState, Me } from "../../contract";
+import type { Challenge, ChallengeState, Me, Session } from "../../contract";
 import { countdown } from "../../parts/format";
 import { Button } from "../../parts/ui/controls";
 import { explain } from "../../state/attempt";
@@ -14,12 +14,14 @@ import styles from "./sign-in.module.css";
 
 /** How often the mail's way is asked for, until it is sent or failed. */
 const WATCH_MS = 2_000;
+/** Far more than making an account takes, far less than coming back to it. */
+const FIRST_MS = 2_000;
 
 interface CodeStepProps {
   email: string;
   challenge: Challenge;
   onBack: () => void;
-  onSignedIn: (me: Me) => void;
+  onSignedIn: (me: Me, first: boolean) => void;
 }
 
 export function CodeStep({ email, challenge: first, onBack, onSignedIn }: CodeStepProps) {
@@ -45,11 +47,11 @@ export function CodeStep({ email, challenge: first, onBack, onSignedIn }: CodeSt
     setError(null);
     setNotice(null);
     try {
-      const { user } = await chat.client.signIn(challenge.challengeId, digits, deviceName());
-      onSignedIn(user);
+      const { user, session } = await chat.client.signIn(challenge.challengeId, digits, deviceName());
+      onSignedIn(user, madeTogether(user, session));
     } catch (failure) {
       const kind = codeOf(failure);
-      const tries = failure instanceof ProblemError ? failure.problem.attemptsLeft : undefined;
+      const tries = failure instanceof ProblemError ? (failure.problem.attemptsLeft ?? undefined) : undefined;
       setBusy(false);
       setCode("");
       setClosed(kind === "otp_locked" || kind === "otp_expired" || tries === 0);
@@ -108,6 +110,11 @@ export function CodeStep({ email, challenge: first, onBack, onSignedIn }: CodeSt
       </div>
     </div>
   );
+}
+
+/** An account that is as young as its session was made by this sign-in. Both times are the server's. */
+function madeTogether(user: Me, session: Session): boolean {
+  return Math.abs(Date.parse(session.createdAt) - Date.parse(user.createdAt)) < FIRST_MS;
 }
 
 function MailLine({ state, busy, notice, left }: { state: ChallengeState["state"]; busy: boolean; notice: string | null; left: number }) {

@@ -1,4 +1,4 @@
-// The first time: a name.
+// The first time: a name. The server proposes one, made from the address; writing replaces it.
 import { type SubmitEvent, useState } from "react";
 import type { Me } from "../../contract";
 import { Button, Field } from "../../parts/ui/controls";
@@ -9,9 +9,9 @@ import styles from "./sign-in.module.css";
 
 const NAME_MAX = 64;
 
-export function NameStep({ onNamed }: { onNamed: (me: Me) => void }) {
+export function NameStep({ suggested, onNamed }: { suggested: string; onNamed: (me: Me) => void }) {
   const chat = useChat();
-  const [name, setName] = useState("");
+  const [name, setName] = useState(suggested);
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState<string | null>(null);
   const submit = async (event: SubmitEvent) => {
@@ -38,6 +38,7 @@ export function NameStep({ onNamed }: { onNamed: (me: Me) => void }) {
         autoComplete="name"
         maxLength={NAME_MAX}
         autoFocus
+        onFocus={(event) => event.target.select()}
         value={name}
         error={error}
         onChange={(event) => {

@@ -7,14 +7,14 @@ import { me, scripted } from "../../state/testing";
 import { digitsOf } from "./code-field";
 import { SignIn } from "./sign-in";
 
-const refusal = (code: string, more: Partial<Problem> = {}) => new ProblemError({ type: "", title: "", status: 400, detail: "", code, ...more });
+const refusal = (code: string, more: Partial<Problem> = {}) => new ProblemError({ type: "", title: "", status: 400, detail: "", code: code as Problem["code"], ...more });
 const code = () => screen.findByLabelText<HTMLInputElement>("8-digit code");
 
 describe("sign-in", () => {
   const setup = async () => {
     const script = scripted();
     script.client.askForCode.mockResolvedValue({ challengeId: "otp_1", expiresIn: 300, resendAfter: 30, codeLength: 8 });
-    script.client.signIn.mockResolvedValue({ user: me });
+    script.client.signIn.mockResolvedValue({ user: me, session: { createdAt: "2026-03-01T00:00:00.000Z" } });
     script.show(<SignIn />);
     const user = userEvent.setup();
     const toCode = async () => {
@@ -87,11 +87,13 @@ describe("sign-in", () => {
   it("asks for a name the first time", async () => {
     const { client, user, toCode, chat } = await setup();
     const enter = vi.spyOn(chat, "enter").mockResolvedValue();
-    client.signIn.mockResolvedValue({ user: { ...me, displayName: "" } });
+    client.signIn.mockResolvedValue({ user: { ...me, displayName: "maya" }, session: { createdAt: me.createdAt } });
     client.http.ask.mockResolvedValue({ ...me, displayName: "Nia" });
     await toCode();
     await user.type(await code(), "12345678");
-    await user.type(await screen.findByLabelText("Your name"), "Nia{Enter}");
+    expect(await screen.findByLabelText("Your name")).toHaveValue("maya");
+    await user.keyboard("Nia{Enter}");
+    expect(client.http.ask).toHaveBeenCalledWith("PATCH", "/v1/users/me", { displayName: "Nia" });
     await vi.waitFor(() => expect(enter).toHaveBeenCalledExactlyOnceWith(expect.objectContaining({ displayName: "Nia" })));
   });
 

@@ -20,8 +20,8 @@ export function SignIn() {
   const devMailbox = useDevMailbox();
   const ended = phase.kind === "stopped" && phase.code !== "stopped" ? phase.code : null;
 
-  const signedIn = (me: Me) => {
-    if (me.displayName.trim() === "") setStep({ at: "name", me });
+  const signedIn = (me: Me, first: boolean) => {
+    if (first || me.displayName.trim() === "") setStep({ at: "name", me });
     else void chat.enter(me);
   };
   return (
@@ -36,7 +36,7 @@ export function SignIn() {
           )}
           {step.at === "email" && <EmailStep email={email} onEmail={setEmail} onChallenge={(challenge) => setStep({ at: "code", challenge })} />}
           {step.at === "code" && <CodeStep email={email} challenge={step.challenge} onBack={() => setStep({ at: "email" })} onSignedIn={signedIn} />}
-          {step.at === "name" && <NameStep onNamed={(me) => void chat.enter({ ...step.me, ...me })} />}
+          {step.at === "name" && <NameStep suggested={step.me.displayName} onNamed={(me) => void chat.enter({ ...step.me, ...me })} />}
         </div>
         {devMailbox && (
           <p className={styles.hint}>

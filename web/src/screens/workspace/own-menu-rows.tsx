@@ -20,7 +20,7 @@ export default function OwnMenuRows({ status, anchor, onClose }: SurfaceProps & 
   const line = useChatState((state) => state.presence[state.me?.id ?? ""]?.text);
   const theme = usePreferences((all) => all.theme);
   const notify = usePreferences((all) => all.notify);
-  const set = (next: PresenceStatus, text?: string) => void attempt(() => chat.setStatus(next === "offline" ? "online" : next, text));
+  const set = (next: PresenceStatus, text?: string | null) => void attempt(() => chat.setStatus(next === "offline" ? "online" : next, text));
   return (
     <MenuSurface anchor={anchor} onClose={onClose} side="top" align="start">
       <MenuChoice
