@@ -41,9 +41,12 @@ impl Documents {
 /// The OpenAPI document (with the calls of other services merged in) and the AsyncAPI document.
 pub fn contract(others: impl IntoIterator<Item = OpenApi>) -> (Value, Value) {
     let mut document = crate::api::openapi();
+    let ours = document.tags.take().unwrap_or_default();
     for other in others {
         document.merge(other);
     }
+    // Signing in comes before everything else, also on the page.
+    document.tags.get_or_insert_default().extend(ours);
     let mut openapi = serde_json::to_value(&document).unwrap_or_default();
     let mut asyncapi = events::asyncapi();
     schemas::name_problems(&mut openapi);

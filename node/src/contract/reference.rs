@@ -129,7 +129,7 @@ impl Call<'_> {
 
     fn entry(&self) -> String {
         format!(
-            "<li><a href=\"#{}\"><span class=\"verb {1}\">{1}</span> {2}</a></li>",
+            "<li><a href=\"#{}\"><span class=\"verb {1}\">{1}</span><span>{2}</span></a></li>",
             self.anchor(),
             self.method,
             escape(self.path)
@@ -183,7 +183,7 @@ impl Call<'_> {
                 escape(str_of(&parameter["name"])),
                 escape(str_of(&parameter["in"])),
                 kind_of(&parameter["schema"]),
-                escape(str_of(&parameter["description"]))
+                inline(str_of(&parameter["description"]))
             )
         };
         let rows: String = parameters.iter().map(row).collect();
@@ -193,28 +193,38 @@ impl Call<'_> {
     }
 
     fn responses(&self) -> String {
-        let mut out =
-            String::from("<table><thead><tr><th>Status</th><th>Answer</th></tr></thead><tbody>");
-        for (status, response) in self.operation["responses"]
-            .as_object()
-            .into_iter()
-            .flatten()
-        {
-            let kinds = response["content"].as_object().into_iter().flatten();
-            let kinds: Vec<_> = kinds
-                .map(|(_, content)| kind_of(&content["schema"]))
-                .collect();
+        let all = self.operation["responses"].as_object();
+        let of = |refusal: bool| {
+            let rows = all.into_iter().flatten();
+            rows.filter(|(status, _)| status.starts_with(['4', '5']) == refusal)
+                .map(row)
+                .collect::<String>()
+        };
+        let (granted, refused) = (of(false), of(true));
+        let mut out = format!("<table><tbody>{granted}</tbody></table>");
+        if !refused.is_empty() {
             out.push_str(&format!(
-                "<tr><td class=\"status s{}\">{}</td><td><div class=\"prose\">{}</div>{}</td></tr>",
-                &status[..1.min(status.len())],
-                escape(status),
-                markdown(str_of(&response["description"])),
-                kinds.join(", ")
+                "<details><summary>Refusals</summary><table><tbody>{refused}</tbody></table></details>"
             ));
         }
-        out.push_str("</tbody></table>");
         out
     }
+}
+
+/// One status of a call; that a refusal is a `Problem` goes without saying.
+fn row((status, response): (&String, &Value)) -> String {
+    let contents = response["content"].as_object().into_iter().flatten();
+    let kinds: Vec<_> = contents
+        .filter(|(media, _)| *media != "application/problem+json")
+        .map(|(_, content)| kind_of(&content["schema"]))
+        .collect();
+    format!(
+        "<tr><td class=\"status s{}\">{}</td><td><div class=\"prose\">{}</div>{}</td></tr>",
+        &status[..1.min(status.len())],
+        escape(status),
+        markdown(str_of(&response["description"])),
+        kinds.join(", ")
+    )
 }
 
 /// Each event of one direction, in the order of the document.
@@ -310,7 +320,7 @@ fn structure(schema: &Value) -> String {
                 "<tr><td><code>{}</code>{optional}</td><td>{}</td><td>{}</td></tr>",
                 escape(name),
                 kind_of(property),
-                escape(str_of(&property["description"]))
+                inline(str_of(&property["description"]))
             ));
         }
         out.push_str("</tbody></table>");
@@ -370,6 +380,16 @@ fn named(kind: &str, schema: &Value) -> String {
             None => escape(kind),
         },
     }
+}
+
+/// Markdown of one line, without the paragraph around it.
+fn inline(text: &str) -> String {
+    let html = markdown(text);
+    let html = html.trim();
+    html.strip_prefix("<p>")
+        .and_then(|rest| rest.strip_suffix("</p>"))
+        .unwrap_or(html)
+        .to_owned()
 }
 
 fn example(value: &Value) -> String {
