@@ -10,22 +10,9 @@ use service::clock::Clock;
 use service::drain::Drain;
 use tracing::{info, warn};
 
+use crate::metrics::MailMetrics;
 use crate::outlet::Outlet;
 use crate::retry::{Decision, decide, is_over};
-
-service::metrics! {
-    /// What the mailer counts.
-    pub struct MailMetrics {
-        /// Mails that a server or the dev mailbox took.
-        sent: Counter = "chatify_mail_jobs_total" { "fate" = "sent" },
-        /// Mails that were tried again.
-        retried: Counter = "chatify_mail_jobs_total" { "fate" = "retried" },
-        /// Mails that were given up.
-        dead: Counter = "chatify_mail_jobs_total" { "fate" = "dead" },
-        /// Deliveries of mails that had been sent before.
-        doubled: Counter = "chatify_mail_jobs_total" { "fate" = "doubled" },
-    }
-}
 
 /// Ids of sent mails that are remembered: more than a queue holds.
 const REMEMBERED_MAX: usize = 16_384;

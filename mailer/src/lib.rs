@@ -8,14 +8,16 @@ mod config;
 mod consume;
 mod dev;
 mod diagnose;
+mod metrics;
 mod outlet;
 mod retry;
 mod smtp;
 
 pub use compose::{Words, words};
 pub use config::{MailConfig, MailConfigError};
-pub use consume::{MailMetrics, Ports, run};
+pub use consume::{Ports, run};
 pub use dev::DevMailbox;
 pub use diagnose::{Diagnosis, Trouble, test_send};
+pub use metrics::MailMetrics;
 pub use outlet::{Attempt, Outlet};
 pub use smtp::{Server, Smtp, TlsMode};

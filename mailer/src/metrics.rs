@@ -1,0 +1,15 @@
+//! What the mailer counts.
+
+service::metrics! {
+    /// What the mailer counts.
+    pub struct MailMetrics {
+        /// Mails that a server or the dev mailbox took.
+        sent: Counter = "chatify_mail_jobs_total" { "fate" = "sent" },
+        /// Mails that were tried again.
+        retried: Counter = "chatify_mail_jobs_total" { "fate" = "retried" },
+        /// Mails that were given up.
+        dead: Counter = "chatify_mail_jobs_total" { "fate" = "dead" },
+        /// Deliveries of mails that had been sent before.
+        doubled: Counter = "chatify_mail_jobs_total" { "fate" = "doubled" },
+    }
+}
