@@ -76,6 +76,8 @@ struct Busy {
     lagging: Vec<Lagging>,
     typing: Vec<(UserId, u64)>,
     announce: VecDeque<u64>,
+    /// Who became a member by what is still announced: their sockets on other nodes may not be in the room yet.
+    added: Vec<UserId>,
     last_n: u64,
 }
 
@@ -355,6 +357,10 @@ impl Home {
         for entry in entries.iter() {
             if let Change::Joined { member } = &entry.change {
                 doing.tell_person(member.user_id, Told::AddedTo { room: self.room });
+                if doing.ways.cluster {
+                    doing.publish_added(member.user_id, self.room);
+                    self.busy.get_or_insert_default().added.push(member.user_id);
+                }
             }
         }
         self.deliver(now, entries.to_vec(), doing);
@@ -387,6 +393,17 @@ impl Home {
             entries,
         };
         doing.out.push(Effect::Publish(Box::new(hint)));
+    }
+
+    /// Says again who was added, as long as heads are said again: a lost word costs them 2 s at most.
+    fn announce_added(&mut self, doing: &mut Doing<'_>) {
+        let Some(busy) = &mut self.busy else { return };
+        for user in &busy.added {
+            doing.publish_added(*user, self.room);
+        }
+        if busy.announce.is_empty() {
+            busy.added = Vec::new();
+        }
     }
 
     /// Offers entries to the timeline; what is next goes to every hub that listens.
@@ -591,6 +608,7 @@ impl Home {
             }
             if announce {
                 self.publish(self.position(), Vec::new(), doing);
+                self.announce_added(doing);
             }
         }
         self.read(now, doing);
@@ -702,6 +720,11 @@ impl Doing<'_> {
                 turns,
             },
         });
+    }
+
+    fn publish_added(&mut self, user: UserId, room: RoomId) {
+        let told = Told::AddedTo { room };
+        self.out.push(Effect::PublishTold { user, told });
     }
 
     fn tell_person(&mut self, user: UserId, told: Told) {

@@ -463,7 +463,7 @@ impl Hub {
         let Some(local) = self.local.get_mut(slot) else {
             return;
         };
-        local.lagging.retain(|index| *index != conn.index);
+        local.no_longer_lags(conn.index);
         if let Some(place) = place {
             local.live.swap_remove(place as usize);
             // Whoever stood last stands in the gap now.
@@ -557,6 +557,17 @@ impl Hub {
             mentions,
             except,
         };
+        if self.setup.cluster {
+            // The socket that must not hear of it is one of this node.
+            let told = Told::ReadOn {
+                room,
+                marker,
+                unread,
+                mentions,
+                except: None,
+            };
+            out.push(Effect::PublishTold { user, told });
+        }
         out.push(Effect::ToPerson {
             user,
             command: PersonCommand::Tell(told),

@@ -239,6 +239,7 @@ fn makes_sense(entries: &[&Entry]) -> Result<(), String> {
                     return wrong("somebody comes who is banned");
                 }
                 muted.remove(&member.user_id);
+                bans.remove(&member.user_id);
             }
             Change::Left {
                 user,

@@ -419,7 +419,6 @@ impl World {
             {
                 // The same name for something else: refused, or it wins if the first never arrives.
                 key = old;
-                self.reused.insert((self.clients[index].user, key));
             }
         }
         if self.clients[index]
@@ -430,11 +429,10 @@ impl World {
             return;
         }
         let client = &mut self.clients[index];
-        if client.said.contains(&(room, key)) {
-            let user = client.user;
-            self.reused.insert((user, key));
+        let name = (client.user, room, key);
+        if *self.named.entry(name).or_insert_with(|| text.clone()) != text {
+            self.reused.insert((client.user, key));
         }
-        let client = &mut self.clients[index];
         client.said.push((room, key));
         client.outbox.push_back(Outgoing {
             room,
@@ -687,6 +685,20 @@ impl World {
             self.client_lost(conn);
         }
         self.after(1, Happening::Gone { conn });
+    }
+
+    /// People who were never told that they were added come upon it when they connect again.
+    pub(crate) fn reload_the_unaware(&mut self) {
+        let unaware = self.clients.iter().filter(|client| {
+            self.store.rooms.iter().any(|(room, log)| {
+                log.summary(client.user).is_some() && !client.hears.contains_key(room)
+            })
+        });
+        let links: Vec<u64> = unaware.filter_map(|client| client.link).collect();
+        for conn in links {
+            self.tally.count("clients never told of a room");
+            self.hang_up(conn);
+        }
     }
 
     pub(crate) fn server_notices(&mut self, conn: u64) {

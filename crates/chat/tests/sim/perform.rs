@@ -218,7 +218,11 @@ impl World {
     }
 
     fn between_hubs(&mut self, site: Site, to: usize, input: Input) {
-        let delay = if to == site.hub { 0 } else { self.rng.below(3) };
+        let delay = if to == site.hub {
+            0
+        } else {
+            self.rng.below(self.plan.hub_delay)
+        };
         let delay = if self.has(Bug::HomeOutOfOrder) {
             self.rng.below(6)
         } else {
@@ -719,53 +723,56 @@ impl World {
         if self.calm {
             return;
         }
-        let pause = self.rng.between(100, 1_500);
+        let pause = self.rng.between(10, self.plan.authority);
         self.after(pause, Happening::Authority);
-        if !self.rng.chance(self.plan.authority * 5) {
-            return;
-        }
-        let (Some(room), Some(other)) = (
-            self.rng.pick(&self.rooms.clone()).copied(),
-            self.rng.pick(&self.users.clone()).copied(),
-        ) else {
+        let rooms = self.rooms.clone();
+        let Some(room) = self.rng.pick(&rooms).copied() else {
             return;
         };
-        let actor = if self.rng.chance(700) {
-            self.users[0]
-        } else {
-            self.rng.pick(&self.users.clone()).copied().unwrap_or(other)
+        let other = self.users[self.rng.index(self.users.len())];
+        let actor = match self.rng.below(10) {
+            0..=7 => self.users[0],
+            _ => self.users[self.rng.index(self.users.len())],
         };
         let node = self.rng.index(self.nodes.len());
         let wall = self.wall(node);
-        let until = self.rng.chance(500).then(|| Timestamp(wall.0 + 800));
+        let until = self.rng.chance(700).then(|| Timestamp(wall.0 + 800));
+        let inside = self
+            .store
+            .rooms
+            .get(&room)
+            .is_some_and(|log| log.members.contains_key(&other));
         let intent = match self.rng.below(20) {
-            0..=3 => Intent::Remove {
+            0..=4 if inside => Intent::Remove {
                 user: other,
                 ban: None,
             },
-            4..=5 => Intent::Remove {
+            5..=6 if inside => Intent::Remove {
                 user: other,
                 ban: Some(until),
             },
-            6..=9 => Intent::Add { user: other },
-            10..=11 => Intent::Join,
-            12 => Intent::Leave,
-            13 => Intent::Unban { user: other },
-            14..=15 => Intent::ChangeMember {
+            7..=8 if inside => Intent::Leave,
+            0..=5 => Intent::Add { user: other },
+            6..=8 => Intent::Join,
+            9..=10 => Intent::Unban { user: other },
+            11..=14 => Intent::ChangeMember {
                 user: other,
                 role: None,
                 mute: Some(until),
             },
-            16 => Intent::ChangeMember {
-                user: other,
-                role: Some([Role::Member, Role::Moderator][self.rng.index(2)]),
-                mute: None,
-            },
+            15..=16 => {
+                let role = [Role::Member, Role::Moderator][self.rng.index(2)];
+                Intent::ChangeMember {
+                    user: other,
+                    role: Some(role),
+                    mute: None,
+                }
+            }
             17..=18 => Intent::ChangeRoom {
                 name: None,
                 topic: Some(Some(format!("at {}", self.now))),
             },
-            _ if self.plan.room_deleted > 0 && self.rng.chance(200) => Intent::DeleteRoom,
+            _ if self.plan.room_deleted => Intent::DeleteRoom,
             _ => return,
         };
         let actor = if matches!(intent, Intent::Join | Intent::Leave) {

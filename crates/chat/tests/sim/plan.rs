@@ -25,6 +25,9 @@ pub(crate) struct Plan {
     /// Wall clocks of nodes differ by up to this.
     pub(crate) skew_millis: u64,
 
+    /// How long something takes from hub to hub, at most.
+    pub(crate) hub_delay: u64,
+
     pub(crate) hint_lost: u64,
     pub(crate) hint_doubled: u64,
     pub(crate) hint_delay: u64,
@@ -48,13 +51,13 @@ pub(crate) struct Plan {
     pub(crate) restored: u64,
     pub(crate) revoked: u64,
 
-    /// Joining, leaving, removing, banning, muting, settings.
+    /// The pause between two changes by authority (joining, leaving, removing, banning, muting, settings), at most; 0: none.
     pub(crate) authority: u64,
     /// Edits, deletions, reactions.
     pub(crate) changes: u64,
     /// The same name for another text, and the same name of another user.
     pub(crate) reused_names: u64,
-    pub(crate) room_deleted: u64,
+    pub(crate) room_deleted: bool,
     pub(crate) unsubscribes: u64,
 
     /// The longest that an acknowledged entry may take to a stream that is up; only in worlds where the store answers.
@@ -75,12 +78,17 @@ impl Plan {
             limits: rng.chance(200),
             prefixes: rng.chance(600),
             skew_millis: if rng.chance(300) { 3_600_000 } else { 0 },
+            hub_delay: if rng.chance(300) { 40 } else { 3 },
             read_short: rng.below(300),
             hint_delay: rng.between(1, 40),
-            authority: some(rng, 500, 150),
+            authority: if rng.chance(500) {
+                rng.between(40, 900)
+            } else {
+                0
+            },
             changes: some(rng, 500, 200),
             reused_names: some(rng, 300, 120),
-            room_deleted: some(rng, 60, 10),
+            room_deleted: rng.chance(60),
             unsubscribes: some(rng, 300, 60),
             ..Self::default()
         };
@@ -90,6 +98,12 @@ impl Plan {
             _ => plan.storm(rng),
         }
         plan
+    }
+
+    /// Whether the word that somebody was added may never reach their sockets on other nodes: it travels at most once
+    /// each time it is said, and no sweep looks for it.
+    pub(crate) fn may_lose_words(&self) -> bool {
+        self.nodes > 1 && self.hint_lost + self.bus_outage + self.node_dies + self.restored > 0
     }
 
     /// Hints may all be lost and nothing else goes wrong: the sweep bounds every delivery.

@@ -22,6 +22,8 @@ use super::wire::{Down, Site, Wire};
 pub(crate) const WALL_MILLIS: i64 = 1_767_182_400_000;
 /// How long a world may take to become quiet after the faults have stopped: a few sweeps, and a client's patience.
 const QUIET_MILLIS: u64 = 60_000;
+/// What repairs itself has done so by then: a sweep, and the reads that it leads to.
+const REPAIR_MILLIS: u64 = super::SWEEP_MILLIS + 3_000;
 /// Everything that a node keeps for quiet rooms is gone after this.
 const FORGET_MILLIS: u64 = 200_000;
 /// A hub that asks to be called again this often without time passing does not come to an end.
@@ -189,6 +191,8 @@ pub(crate) struct World {
     pub(crate) lines: Option<Vec<Line>>,
     /// For planted bugs that need to remember.
     pub(crate) tampered: super::perform::Tampered,
+    /// What each name was first used for.
+    pub(crate) named: BTreeMap<(UserId, RoomId, ClientId), String>,
     /// Names that were used for more than one text by their sender.
     pub(crate) reused: BTreeSet<(UserId, ClientId)>,
 }
@@ -239,6 +243,7 @@ impl World {
             trace: traced.then(VecDeque::new),
             lines: traced.then(Vec::new),
             tampered: Default::default(),
+            named: BTreeMap::new(),
             reused: BTreeSet::new(),
             plan,
         };
@@ -424,6 +429,9 @@ impl World {
         let end = talk + QUIET_MILLIS;
         // In steps: most worlds are quiet and complete long before they must be.
         while self.now < end && self.intact() && !self.has_settled() {
+            if self.now >= talk + REPAIR_MILLIS && self.plan.may_lose_words() {
+                self.reload_the_unaware();
+            }
             let next = self.now + 500;
             self.run_until(next);
         }
