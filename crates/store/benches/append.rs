@@ -28,8 +28,49 @@ const TEXT: &str = "The quick brown fox jumps over the lazy dog, and the dog, be
                     nobody in the room minds, and the fox goes home.";
 const MEMBERS: usize = 10;
 
+/// What a process has used so far: of the disk, and of the processor by its threads' names.
+#[derive(Clone, Copy, Default)]
+struct Used {
+    writer_nanos: u64,
+    all_nanos: u64,
+    disk_bytes: u64,
+}
+
+impl Used {
+    fn so_far() -> Self {
+        let mut used = Self::default();
+        for thread in std::fs::read_dir("/proc/self/task")
+            .into_iter()
+            .flatten()
+            .flatten()
+        {
+            let read =
+                |name: &str| std::fs::read_to_string(thread.path().join(name)).unwrap_or_default();
+            let nanos = read("schedstat")
+                .split(' ')
+                .next()
+                .and_then(|nanos| nanos.parse().ok())
+                .unwrap_or(0);
+            used.all_nanos += nanos;
+            used.writer_nanos += if read("comm").trim() == "store-writer" {
+                nanos
+            } else {
+                0
+            };
+        }
+        let io = std::fs::read_to_string("/proc/self/io").unwrap_or_default();
+        let bytes = io
+            .lines()
+            .find_map(|line| line.strip_prefix("write_bytes: "));
+        used.disk_bytes = bytes.and_then(|bytes| bytes.parse().ok()).unwrap_or(0);
+        used
+    }
+}
+
 struct World {
     runtime: Runtime,
+    before: Used,
+    sent: u64,
     store: Handle,
     rooms: Vec<(Writer, UserId)>,
     _directory: tempfile::TempDir,
@@ -65,7 +106,21 @@ impl World {
             store,
             rooms: made,
             _directory: directory,
+            before: Used::so_far(),
+            sent: 0,
         }
+    }
+
+    /// Beside the wall clock, which tells as much of the machine's other work: what a message cost.
+    #[allow(clippy::print_stdout, reason = "a bench prints what it has measured")]
+    fn report(&self) {
+        let (now, before, sent) = (Used::so_far(), self.before, self.sent.max(1) as f64);
+        println!(
+            "    a message costs: writer {:.1} µs, all threads {:.1} µs of CPU, {:.0} bytes to the disk",
+            (now.writer_nanos - before.writer_nanos) as f64 / sent / 1e3,
+            (now.all_nanos - before.all_nanos) as f64 / sent / 1e3,
+            (now.disk_bytes - before.disk_bytes) as f64 / sent,
+        );
     }
 
     /// So many messages, spread over the rooms; each room has one batch in flight at a time, as its home does.
@@ -90,6 +145,7 @@ impl World {
             }
             homes.join_all().await
         });
+        self.sent += share * self.rooms.len() as u64;
         // Each room sends a whole number of messages: the time is scaled to those that were asked for.
         begun
             .elapsed()
@@ -114,6 +170,7 @@ fn one_room(criterion: &mut Criterion) {
         group.bench_function(BenchmarkId::new("batch", batch), |bencher| {
             bencher.iter_custom(|messages| world.send(messages, batch));
         });
+        world.report();
     }
     group.finish();
 }
@@ -132,6 +189,7 @@ fn many_rooms(criterion: &mut Criterion) {
                 bencher.iter_custom(|messages| world.send(messages, batch));
             },
         );
+        world.report();
     }
     group.finish();
 }

@@ -94,11 +94,12 @@ impl Sqlite {
             .map_err(|error| StoreError::Unavailable(format!("opening was cut off: {error}")))?
     }
 
-    /// Runs work on the writer's thread; the answer comes after the commit that holds it.
+    /// Runs work on the writer's thread; the answer comes after the commit that holds it. It may be run a second time,
+    /// after the first was undone.
     fn write<'a, T, F>(&'a self, weight: usize, work: F) -> Answer<'a, T>
     where
         T: Send + 'static,
-        F: FnOnce(&mut Write<'_>) -> Result<T, Failure> + Send + 'static,
+        F: Fn(&mut Write<'_>) -> Result<T, Failure> + Send + 'static,
     {
         Box::pin(async move {
             let (job, answer) = Job::new(work);

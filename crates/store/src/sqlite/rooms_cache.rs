@@ -1,6 +1,6 @@
 //! Where the logs end, as the writer knows it without asking the database: it is the only one that changes them.
 //!
-//! What a command changes counts once its savepoint is kept; what it fails with is forgotten and read again.
+//! What a command changes counts once it has succeeded; what it fails with is forgotten and read again.
 
 use std::collections::HashMap;
 

@@ -22,13 +22,11 @@ impl Users for Sqlite {
                 return Ok((me, false));
             }
             insert(write.db, &or_new, &email)?;
-            Ok((
-                Me {
-                    user: or_new,
-                    email,
-                },
-                true,
-            ))
+            let made = Me {
+                user: or_new.clone(),
+                email: email.clone(),
+            };
+            Ok((made, true))
         })
     }
 
@@ -71,13 +69,13 @@ impl Users for Sqlite {
     fn update_user(&self, user: UserId, patch: UserPatch) -> Answer<'_, Me> {
         self.write(SMALL, move |write| {
             let mut changed = me(write.db, user)?;
-            if let Some(name) = patch.display_name {
+            if let Some(name) = &patch.display_name {
                 unname(write.db, user)?;
-                name_tails(write.db, user, &name)?;
-                changed.user.display_name = name;
+                name_tails(write.db, user, name)?;
+                changed.user.display_name.clone_from(name);
             }
-            if let Some(avatar_url) = patch.avatar_url {
-                changed.user.avatar_url = avatar_url;
+            if let Some(avatar_url) = &patch.avatar_url {
+                changed.user.avatar_url.clone_from(avatar_url);
             }
             write
                 .db

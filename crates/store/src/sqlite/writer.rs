@@ -1,8 +1,9 @@
-//! The one thread that writes: it takes all commands that wait, runs them in one transaction with a savepoint each,
-//! commits with an fsync, and only then answers.
+//! The one thread that writes: it takes all commands that wait, runs them in one transaction, commits with an fsync, and
+//! only then answers.
 //!
 //! No delay is added: a batch is what gathered while the last fsync ran. A command that fails leaves nothing behind and
-//! its neighbours unharmed. A full disk refuses the batch and nothing more. Any other I/O error ends the process: after
+//! its neighbours unharmed: most fail before they change anything, and if one did not, the batch is run again with a
+//! savepoint for each (which costs a quarter of the writer's time, too much to pay for the rare case always). A full disk refuses the batch and nothing more. Any other I/O error ends the process: after
 //! a failed fsync nobody knows what is on the disk, and the log is read again from there at the next start.
 
 use std::sync::Arc;
@@ -30,12 +31,13 @@ pub(super) struct Write<'c> {
 
 /// Something to write, of any result type.
 pub(super) trait Command: Send {
+    /// May be called again after what it did was undone.
     fn run(&mut self, write: &mut Write<'_>) -> Ran;
     /// Called once, after the commit (`Ok`) or instead of it.
     fn answer(self: Box<Self>, stored: Result<(), StoreError>);
 }
 
-/// How a command ended within its savepoint.
+/// How a command ended.
 pub(super) enum Ran {
     /// Its changes are part of the transaction.
     Done,
@@ -47,7 +49,7 @@ pub(super) enum Ran {
 
 /// A command made of a closure and somebody who waits.
 pub(super) struct Job<T, F> {
-    work: Option<F>,
+    work: F,
     outcome: Option<Result<T, StoreError>>,
     reply: oneshot::Sender<Result<T, StoreError>>,
 }
@@ -57,7 +59,7 @@ impl<T, F> Job<T, F> {
         let (reply, answer) = oneshot::channel();
         (
             Self {
-                work: Some(work),
+                work,
                 outcome: None,
                 reply,
             },
@@ -69,13 +71,10 @@ impl<T, F> Job<T, F> {
 impl<T, F> Command for Job<T, F>
 where
     T: Send,
-    F: FnOnce(&mut Write<'_>) -> Result<T, Failure> + Send,
+    F: Fn(&mut Write<'_>) -> Result<T, Failure> + Send,
 {
     fn run(&mut self, write: &mut Write<'_>) -> Ran {
-        let Some(work) = self.work.take() else {
-            return Ran::Failed;
-        };
-        match work(write) {
+        match (self.work)(write) {
             Ok(value) => {
                 self.outcome = Some(Ok(value));
                 Ran::Done
@@ -149,21 +148,45 @@ impl Writer {
         rooms: &mut RoomStates,
         batch: &mut [Box<dyn Command>],
     ) -> rusqlite::Result<()> {
+        if self.run_all(rooms, batch, false)? == Batch::Tainted {
+            execute(&self.db, "ROLLBACK")?;
+            rooms.clear();
+            self.run_all(rooms, batch, true)?;
+        }
+        execute(&self.db, "COMMIT")
+    }
+
+    /// Runs each command, with a savepoint if `careful`. `Tainted`: one failed after it had changed something.
+    fn run_all(
+        &self,
+        rooms: &mut RoomStates,
+        batch: &mut [Box<dyn Command>],
+        careful: bool,
+    ) -> rusqlite::Result<Batch> {
         let db = &self.db;
         execute(db, "BEGIN IMMEDIATE")?;
         for command in batch {
-            execute(db, "SAVEPOINT command")?;
+            let before = db.total_changes();
+            if careful {
+                execute(db, "SAVEPOINT command")?;
+            }
             match command.run(&mut Write { db, rooms }) {
                 Ran::Done => rooms.keep(),
                 Ran::Failed => {
-                    execute(db, "ROLLBACK TO command")?;
                     rooms.forget();
+                    if careful {
+                        execute(db, "ROLLBACK TO command")?;
+                    } else if db.total_changes() != before {
+                        return Ok(Batch::Tainted);
+                    }
                 }
                 Ran::Broke(error) => return Err(error),
             }
-            execute(db, "RELEASE command")?;
+            if careful {
+                execute(db, "RELEASE command")?;
+            }
         }
-        execute(db, "COMMIT")
+        Ok(Batch::Clean)
     }
 
     /// Nothing of the batch is stored when this returns.
@@ -199,6 +222,15 @@ impl Writer {
             Err(error) => warn!(%error, "writes are still refused"),
         }
     }
+}
+
+/// What a batch that was run but not yet committed holds.
+#[derive(PartialEq, Eq)]
+enum Batch {
+    /// What its commands did, and of the failed ones nothing.
+    Clean,
+    /// Also a part of what a failed command did.
+    Tainted,
 }
 
 /// Why a batch was rolled back.

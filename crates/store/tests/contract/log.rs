@@ -364,3 +364,34 @@ pub(crate) async fn many_rooms_written_at_once_stay_dense(store: Handle) {
     })
     .await;
 }
+
+pub(crate) async fn what_fails_harms_none_of_its_neighbours(store: Handle) {
+    let ada = user();
+    let mut rooms = Vec::new();
+    for _ in 0..60 {
+        let mut room = room_of(&store, &[ada]).await;
+        room.say(&store, ada, "the first").await;
+        rooms.push(room);
+    }
+    at_once(rooms.len(), &store, |store, caller| {
+        let mut room = rooms[caller].clone();
+        async move {
+            for _ in 0..5 {
+                let before = whole_log(&store, room.id).await;
+                let mut next = room.clone();
+                let good = next.said(ada, "good");
+                let mut twin = next.said(ada, "its key was used by the first");
+                twin.key = before[1].key;
+                if caller % 2 == 0 {
+                    assert_eq!(store.append(room.batch(&[good, twin])).await, conflict());
+                    assert_eq!(whole_log(&store, room.id).await, before);
+                } else {
+                    room.append(&store, std::slice::from_ref(&good)).await;
+                    room.head = store.open_room(room.id).await.unwrap().head;
+                    assert_eq!(whole_log(&store, room.id).await.last(), Some(&good));
+                }
+            }
+        }
+    })
+    .await;
+}

@@ -35,6 +35,7 @@ macro_rules! contract {
             log: heads_leave_out_rooms_that_do_not_exist,
             log: a_deleted_room_takes_nothing_more,
             log: many_rooms_written_at_once_stay_dense,
+            log: what_fails_harms_none_of_its_neighbours,
             projections: an_edit_shows_in_every_reading_but_the_log,
             projections: a_deleted_message_leaves_a_tombstone,
             projections: reactions_are_kept_in_their_order,

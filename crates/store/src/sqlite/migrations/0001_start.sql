@@ -20,8 +20,11 @@ CREATE TABLE rooms (
 CREATE UNIQUE INDEX rooms_dm ON rooms (dm_low, dm_high) WHERE dm_low IS NOT NULL;
 CREATE INDEX rooms_directory ON rooms (member_count DESC, id) WHERE kind = 0 AND deleted = 0;
 
--- The logs. `n` counts messages, so the k-th message is found by bisection; `said_before` is the message before this entry.
+-- The logs, in the order of arrival over all rooms: what a commit brings fills a few pages at the end, and what people
+-- read is mostly there. Ordered by room each message would cost a page of the log and a part in splitting it.
+-- `n` counts messages, so the k-th message is found by bisection; `said_before` is the message before this entry.
 CREATE TABLE entries (
+    no          INTEGER PRIMARY KEY,
     room_no     INTEGER NOT NULL,
     seq         INTEGER NOT NULL,
     n           INTEGER NOT NULL,
@@ -32,8 +35,8 @@ CREATE TABLE entries (
     digest      INTEGER NOT NULL, -- 64 bits, read as signed
     kind        INTEGER NOT NULL, -- see body.rs
     body        BLOB    NOT NULL,
-    PRIMARY KEY (room_no, seq)
-) WITHOUT ROWID, STRICT;
+    UNIQUE (room_no, seq)
+) STRICT;
 
 -- Key first: clients' keys and our message ids grow with time, so that all rooms' new rows share the last pages.
 CREATE TABLE keys (
