@@ -280,23 +280,28 @@ impl<A: Application> Core<A> {
         }
     }
 
-    /// A session that the server ended keeps its last words for one more poll.
+    /// A session that the server ended gives its last words to one more poll, and the close to the one after it.
     fn last_poll(&mut self, sid: Sid, reply: Reply<Bytes>) {
         let is_closing = self
             .find_any_phase(sid)
             .is_some_and(|connection| matches!(connection.link, Link::Polling(_)));
+        if !is_closing {
+            return answer(reply, Err(EngineRefusal::UnknownSid));
+        }
         let outbox = self
             .sockets
             .table
             .get_mut(sid.index)
-            .and_then(|connection| connection.outbox.take())
-            .filter(|_| is_closing);
-        let Some(mut outbox) = outbox else {
-            return answer(reply, Err(EngineRefusal::UnknownSid));
-        };
-        outbox.push(Frame::packet("1"));
-        answer(reply, Ok(Bytes::from(Outbox::take_payload(&mut outbox))));
-        self.sockets.release(sid.index);
+            .and_then(|c| c.outbox.take());
+        match outbox {
+            Some(mut outbox) => {
+                answer(reply, Ok(Bytes::from(Outbox::take_payload(&mut outbox))));
+            }
+            None => {
+                answer(reply, Ok(Bytes::from_static(b"1")));
+                self.sockets.release(sid.index);
+            }
+        }
     }
 
     /// Ends a waiting poll with nothing to say, so that the client can change over.

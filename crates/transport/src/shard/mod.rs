@@ -134,9 +134,17 @@ impl<A: Application> Core<A> {
             Link::Polling(polling) => {
                 polling.probe = None;
                 let has_poll = polling.poll.is_some();
-                // What still waits, a DISCONNECT perhaps, is given to the next poll, if one comes in time.
-                if !has_poll && connection.outbox.is_some() && reason == CloseReason::ServerLeft {
-                    return;
+                let has_words = connection.outbox.is_some();
+                // Words and the close never go in one payload: the official client acts on the close at once and on
+                // packets a tick later, and would never hear them.
+                if has_words && reason == CloseReason::ServerLeft {
+                    // Given to the poll that waits, or to the next one; the close to the one after it.
+                    return self.sockets.flush(index);
+                }
+                if has_words && has_poll && reason == CloseReason::Draining {
+                    // The next poll finds another node, or is refused: no need to wait for it.
+                    self.sockets.flush(index);
+                    return self.sockets.release(index);
                 }
                 // Whoever has said goodbye is not told to close: the poll just ends, as the reference does it.
                 let last = if reason == CloseReason::ClientClosed {
