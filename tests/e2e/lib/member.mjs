@@ -2,6 +2,7 @@
 // sends that are repeated with the same clientId. Everything goes into the history that is judged at the end.
 import { randomUUID } from "node:crypto";
 import { io } from "socket.io-client";
+import { afterwards } from "./server.mjs";
 import { until, within } from "./wait.mjs";
 
 const DURABLE = new Set(["message:new", "message:updated", "message:deleted", "reaction:updated", "room:updated", "room:deleted", "member:joined", "member:left", "member:updated"]);
@@ -57,7 +58,7 @@ export class Member {
       this.#ended();
     });
     this.socket.on("connect_error", (error) => error.data && this.refusals.push(error.data));
-    test?.after(() => this.close());
+    afterwards(test, () => this.close());
   }
 
   /** Connects and waits for `session:ready`. */

@@ -1,12 +1,13 @@
 // A WebSocket on a bare TCP socket: it can stop reading, and it can say what no client library says.
 import { createHash, randomBytes } from "node:crypto";
 import { connect } from "node:net";
+import { afterwards } from "./server.mjs";
 import { until } from "./wait.mjs";
 
 /** Connects and sends the CONNECT of Socket.IO with a token. */
 export async function openRaw(t, server, token) {
   const socket = connect(server.port, "127.0.0.1");
-  t.after(() => socket.destroy());
+  afterwards(t, () => socket.destroy());
   await new Promise((resolve, reject) => socket.once("connect", resolve).once("error", reject));
   const raw = new Raw(socket);
   const key = randomBytes(16).toString("base64");

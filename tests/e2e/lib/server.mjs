@@ -36,10 +36,23 @@ export async function seed(data, { users, rooms, members }) {
   return readFileSync(file, "utf8").trim().split("\n").map((line) => JSON.parse(line));
 }
 
+const endings = new WeakMap();
+
+/** What to do after a test, the latest first: a server ends before its folder goes. */
+export function afterwards(test, work) {
+  if (!endings.has(test)) {
+    endings.set(test, []);
+    test.after(async () => {
+      for (const one of endings.get(test).reverse()) await one();
+    });
+  }
+  endings.get(test).push(work);
+}
+
 /** A folder that is gone after the test. */
 export function freshFolder(test) {
   const folder = mkdtempSync(join(tmpdir(), "chatify-e2e-"));
-  test.after(() => rmSync(folder, { recursive: true, force: true }));
+  afterwards(test, () => rmSync(folder, { recursive: true, force: true }));
   return folder;
 }
 
@@ -58,7 +71,7 @@ export class Server {
         if (tries === 3 || !/cannot listen/.test(server.log)) throw error;
       }
     }
-    test.after(() => server.kill());
+    afterwards(test, () => server.kill());
     return server;
   }
 
