@@ -159,9 +159,12 @@ pub(crate) struct Agent {
     next_number: RefCell<u64>,
 }
 
-/// Microseconds, three digits.
+/// Ten minutes: what takes longer is counted as that.
+const LATENCY_MAX_MICROS: u64 = 600_000_000;
+
+/// Microseconds, three digits. With fixed bounds: one that grows by itself clamps before it grows.
 pub(crate) fn histogram() -> Histogram<u64> {
-    Histogram::new(3).expect("three digits are allowed")
+    Histogram::new_with_bounds(1, LATENCY_MAX_MICROS, 3).expect("the bounds are in order")
 }
 
 impl Agent {
@@ -405,6 +408,20 @@ impl Agent {
             seen: of.seen.clone(),
             unanswered: ledger.pending.len() as u64,
             refused: of.refused.clone(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_latency_is_what_was_recorded_from_microseconds_to_minutes() {
+        for micros in [1, 2_000, 5_000, 90_000_000] {
+            let mut latencies = histogram();
+            latencies.saturating_record(micros);
+            assert!(latencies.max().abs_diff(micros) <= micros / 1_000);
         }
     }
 }

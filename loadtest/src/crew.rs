@@ -16,7 +16,7 @@ use crate::agent::{Acked, Agent, Counts, Order, Outcome, Pace, Run, Talk};
 use crate::arguments::Arguments;
 use crate::people::People;
 
-/// How long the last deliveries may take before they are called lost.
+/// When nothing has come for this long, what is missing is called lost.
 const SETTLE: Duration = Duration::from_secs(10);
 const LOOK: Duration = Duration::from_millis(20);
 
@@ -171,14 +171,20 @@ impl Crew {
         bar.finish_and_clear();
     }
 
-    /// Waits until all is answered and delivered, or for 10 s; what is missing then is lost.
+    /// Waits until all is answered and delivered, or nothing has come for 10 s; what is missing then is lost.
     pub(crate) fn settle(&self) -> Result<Sum, Failure> {
-        let deadline = Instant::now() + SETTLE;
+        let counts = &self.run.counts;
+        let came =
+            || [&counts.delivered, &counts.acked, &counts.refused].map(|count| count.load(Relaxed));
+        let (mut before, mut since) = (came(), Instant::now());
         loop {
             let sum = self.sum()?;
-            if sum.outcome.unanswered == 0 && sum.outcome.faults.lost == 0
-                || Instant::now() >= deadline
-            {
+            let now = came();
+            if now != before {
+                (before, since) = (now, Instant::now());
+            }
+            let is_whole = sum.outcome.unanswered == 0 && sum.outcome.faults.lost == 0;
+            if is_whole || since.elapsed() >= SETTLE {
                 return Ok(sum);
             }
             std::thread::sleep(LOOK);

@@ -65,6 +65,11 @@ fn idle(arguments: &Arguments, people: People, plan: &Idle) -> Result<Report, Fa
             "bytes",
         );
         report.row(
+            "server: own memory a connection",
+            bytes(before.anonymous, after.anonymous),
+            "bytes",
+        );
+        report.row(
             "server: files a connection",
             bytes(before.files, after.files),
             "",

@@ -16,6 +16,8 @@ pub(crate) struct Sample {
     pub(crate) rss: u64,
     /// Proportional share of what is resident, bytes.
     pub(crate) pss: u64,
+    /// Of that, what is no file's: the process's own memory, bytes. A store that maps its file is resident with it.
+    pub(crate) anonymous: u64,
     /// Open files.
     pub(crate) files: u64,
     /// CPU since its start, milliseconds, user and system.
@@ -36,6 +38,7 @@ impl Sample {
         Ok(Sample {
             rss: kilobytes(&rollup, "Rss:") * 1024,
             pss: kilobytes(&rollup, "Pss:") * 1024,
+            anonymous: kilobytes(&rollup, "Anonymous:") * 1024,
             files: files as u64,
             cpu_millis: cpu_millis(&read("stat")?),
         })
