@@ -94,6 +94,12 @@ if (process.argv[1] === new URL(import.meta.url).pathname) {
           await page.screenshot({ path: join(out, `${scene.name}-${size}-${theme}.png`) });
           const sideways = await page.evaluate(() => document.documentElement.scrollWidth > innerWidth);
           if (sideways) faults.push("scrolls sideways");
+          // AXE=1: the rules of WCAG 2.2 A and AA as far as a machine can check them.
+          if (process.env.AXE) {
+            await page.evaluate(await readFile(new URL("../node_modules/axe-core/axe.min.js", import.meta.url), "utf8"));
+            const { violations } = await page.evaluate(() => globalThis.axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"] }));
+            for (const one of violations) faults.push(`${one.id}: ${one.help}\n      ${one.nodes.slice(0, 3).map((node) => node.html.slice(0, 160)).join("\n      ")}`);
+          }
         } catch (error) {
           faults.push(String(error).split("\n")[0]);
           await page.screenshot({ path: join(out, `FAILED-${scene.name}-${size}-${theme}.png`) });

@@ -38,6 +38,8 @@ export class Chat {
       if (now.drafts !== before.drafts) this.keepDrafts();
       if (now.phase.kind === "stopped" && before.phase.kind !== "stopped") rememberSignedIn(false);
     });
+    // A reload right after the last word must not lose it.
+    window.addEventListener("pagehide", this.saveDraftsNow);
   }
 
   static async create(): Promise<Chat> {
@@ -322,9 +324,14 @@ export class Chat {
 
   private keepDrafts(): void {
     if (this.draftTimer) clearTimeout(this.draftTimer);
-    this.draftTimer = setTimeout(() => {
-      const { me, drafts } = this.store.getState();
-      if (me) saveDrafts(me.id, drafts);
-    }, DRAFT_SAVE_MS);
+    this.draftTimer = setTimeout(this.saveDraftsNow, DRAFT_SAVE_MS);
   }
+
+  private saveDraftsNow = (): void => {
+    if (this.draftTimer === null) return;
+    clearTimeout(this.draftTimer);
+    this.draftTimer = null;
+    const { me, drafts } = this.store.getState();
+    if (me) saveDrafts(me.id, drafts);
+  };
 }

@@ -36,7 +36,7 @@ export const en = {
   rooms: {
     heading: "Rooms", talks: "Direct messages", unnamedGroup: "Group conversation",
     list: "Conversations", create: "New conversation", browse: "Browse rooms", jump: "Jump to…", jumpKeys: "Ctrl K",
-    unread: (n: number) => count(n, "unread message", "unread messages"), mentions: (n: number) => count(n, "mention", "mentions"),
+    unread: (n: number) => count(n, "unread message", "unread messages"), unreadWord: "unread", mentions: (n: number) => count(n, "mention", "mentions"),
     draft: "Draft", muted: "Muted", mentionBadge: (n: number) => (n > 99 ? "99+" : `${n}`),
     emptyTitle: "Welcome to chatify", emptyLead: "Make a room for your team, or find one that is already there.",
     pickTitle: "Pick a conversation", pickLead: "Or press Ctrl K to jump to one.",
@@ -98,7 +98,7 @@ export const en = {
     brokenTitle: "Something went wrong", brokenLead: "That’s on us. Your messages are safe; reload to go on.",
   },
   me: {
-    menu: (name: string) => `${name}, your menu`, status: "Status", theme: "Theme", themes: { system: "Like the system", light: "Light", dark: "Dark" },
+    menu: " (your menu)", status: "Status", theme: "Theme", themes: { system: "Like the system", light: "Light", dark: "Dark" },
     statusText: "What are you up to?", setStatus: "Set a status", clearStatus: "Clear status", profile: "Your profile",
     sessions: "Devices", notify: "Notify me on this device", notifyDenied: "Your browser blocks notifications for this site.", signOut: "Sign out",
     email: "Email",

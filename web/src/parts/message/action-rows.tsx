@@ -20,7 +20,7 @@ export interface ActionRowsProps {
 export default function ActionRows({ message, mine, mayRemove, onWish, onReact, anchor, onClose }: ActionRowsProps & SurfaceProps) {
   const copy = () => void navigator.clipboard.writeText(message.text).then(() => toast(texts.message.copied));
   return (
-    <MenuSurface anchor={anchor} onClose={onClose} modal={false}>
+    <MenuSurface anchor={anchor} onClose={onClose}>
       <MenuRow options={QUICK} onPick={onReact} />
       <MenuLine />
       <MenuItem icon={<CornerUpLeft size={16} />} onSelect={() => onWish("reply", message)}>

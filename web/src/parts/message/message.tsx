@@ -62,7 +62,8 @@ export const Message = memo(function Message({ message, head, flash, editing, ta
       <div className={styles.line}>
         <div className={styles.gutter}>
           {head ? (
-            <button type="button" tabIndex={-1} aria-label={texts.members.card(name)} onClick={(event) => onPerson(message.senderId, event.currentTarget)}>
+            <button type="button" tabIndex={-1} onClick={(event) => onPerson(message.senderId, event.currentTarget)}>
+              <span className="sr-only">{texts.members.card(name)}</span>
               <Avatar id={message.senderId} name={name} />
             </button>
           ) : (

@@ -60,16 +60,24 @@ const Item = memo(function Item({ room, open }: { room: RoomSummary; open: boole
   const muted = usePreferences((all) => room.id in all.muted);
   const unread = room.unread > 0 && !muted;
   const talk = room.type === "dm" || room.type === "group";
-  const label = [title, room.mentions > 0 ? texts.rooms.mentions(room.mentions) : "", unread ? texts.rooms.unread(room.unread) : "", muted ? texts.rooms.muted : "", draft ? texts.rooms.draft : ""];
+  const there = status !== "offline" && status !== "unknown";
+  const notes = [
+    room.mentions > 0 && texts.rooms.mentions(room.mentions),
+    unread && texts.rooms.unread(room.unread),
+    there && texts.people.status[status],
+    muted && texts.rooms.muted,
+    draft && texts.rooms.draft,
+  ].filter((note) => note !== false);
   return (
     <a
       href={`#/${room.id}`}
       className={cx(styles.item, talk && styles.talk, open && styles.open, unread && styles.unread, muted && styles.muted)}
       aria-current={open ? "page" : undefined}
-      aria-label={label.filter(Boolean).join(", ")}
     >
       {room.peerId ? (
-        <Avatar id={room.peerId} name={title} size="sm" status={status} />
+        <span aria-hidden="true">
+          <Avatar id={room.peerId} name={title} size="sm" status={status} />
+        </span>
       ) : talk ? (
         <span className={styles.group}>
           <RoomGlyph room={room} size={15} />
@@ -79,9 +87,10 @@ const Item = memo(function Item({ room, open }: { room: RoomSummary; open: boole
       )}
       <span className={styles.body}>
         <bdi className={styles.title}>{title}</bdi>
+        {notes.length > 0 && <span className="sr-only"> {notes.join(", ")}</span>}
         {talk && room.lastMessage && <Preview room={room} />}
       </span>
-      <span className={styles.marks}>
+      <span className={styles.marks} aria-hidden="true">
         {draft && <PencilLine size={14} aria-hidden="true" />}
         {muted && <BellOff size={14} aria-hidden="true" />}
         {room.mentions > 0 ? (
@@ -104,7 +113,7 @@ function Preview({ room }: { room: RoomSummary }) {
   if (!last) return null;
   const text = last.deletedAt ? texts.message.deleted : last.text.replaceAll(/\s+/g, " ");
   return (
-    <span className={styles.preview} dir="auto">
+    <span className={styles.preview} dir="auto" aria-hidden="true">
       {by && `${by}: `}
       {text}
     </span>

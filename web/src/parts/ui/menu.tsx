@@ -11,12 +11,11 @@ interface MenuSurfaceProps extends SurfaceProps {
   children: ReactNode;
   side?: "top" | "bottom";
   align?: "start" | "end";
-  modal?: boolean;
 }
 
-export function MenuSurface({ anchor, onClose, children, side = "bottom", align = "end", modal = true }: MenuSurfaceProps) {
+export function MenuSurface({ anchor, onClose, children, side = "bottom", align = "end" }: MenuSurfaceProps) {
   return (
-    <Radix.Root open onOpenChange={(open) => !open && onClose()} modal={modal}>
+    <Radix.Root open onOpenChange={(open) => !open && onClose()} modal={false}>
       <Anchor to={anchor} />
       <Radix.Portal>
         <Radix.Content

@@ -1,6 +1,6 @@
 // Stands in for the package `react-style-singleton` (see vite.config.ts), which the dialogs use to hold the page still.
 // The original writes <style> elements, which a strict content policy forbids; constructed sheets are allowed.
-import { useEffect } from "react";
+import { useEffect, useState } from "react";
 
 export const stylesheetSingleton = makeSheet;
 
@@ -20,13 +20,13 @@ export function styleHookSingleton() {
 function makeSheetHook() {
   const sheet = makeSheet();
   return (styles: string, dynamic = false): void => {
-    const key = dynamic ? styles : "once";
-    // The first text holds for all, unless it was said to change.
-    // eslint-disable-next-line react-hooks/exhaustive-deps
+    // The first text holds for as long as it is mounted, unless it was said to change.
+    const [first] = useState(styles);
+    const wanted = dynamic ? styles : first;
     useEffect(() => {
-      sheet.add(styles);
+      sheet.add(wanted);
       return () => sheet.remove();
-    }, [key]);
+    }, [wanted]);
   };
 }
 

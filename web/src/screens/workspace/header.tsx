@@ -72,7 +72,7 @@ function BackButton({ roomId }: { roomId: string }) {
   const { [roomId]: _, ...others } = rooms;
   const { unread } = unreadTotal(others, muted);
   return (
-    <button type="button" className={styles.back} aria-label={texts.room.toList} onClick={() => go(null)}>
+    <button type="button" className={styles.back} aria-label={unread > 0 ? `${texts.room.toList}, ${texts.rooms.mentionBadge(unread)} ${texts.rooms.unreadWord}` : texts.room.toList} onClick={() => go(null)}>
       <ArrowLeft size={20} />
       {unread > 0 && <span className={styles.waiting}>{texts.rooms.mentionBadge(unread)}</span>}
     </button>

@@ -18,11 +18,14 @@ export function OwnMenu() {
   const status = live && known === "offline" ? "online" : live ? known : "offline";
   return (
     <div className={styles.foot}>
-      <MenuButton opens={rows} with={{ status }} className={styles.me} aria-label={texts.me.menu(me.displayName)}>
-        <Avatar id={me.id} name={me.displayName} size="sm" status={status} />
+      <MenuButton opens={rows} with={{ status }} className={styles.me}>
+        <span aria-hidden="true">
+          <Avatar id={me.id} name={me.displayName} size="sm" status={status} />
+        </span>
         <span className={styles.who}>
           <bdi>{me.displayName}</bdi>
-          <span className={styles.line}>{line ?? texts.people.status[status]}</span>
+          <span className="sr-only">{texts.me.menu}</span>
+          <span className={styles.line} aria-hidden="true">{line ?? texts.people.status[status]}</span>
         </span>
       </MenuButton>
     </div>
