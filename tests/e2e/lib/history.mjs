@@ -6,7 +6,7 @@ import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { BINARY, OUT } from "./server.mjs";
 
-const JUDGE = process.env.CHATIFY_JUDGE ?? join(dirname(BINARY), "examples/judge");
+const JUDGE = process.env.E2E_JUDGE ?? join(dirname(BINARY), "examples/judge");
 
 /** FNV-1a cut to 53 bits, as `history::digest`. */
 export function digest(text) {

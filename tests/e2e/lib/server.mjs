@@ -9,11 +9,13 @@ import { until } from "./wait.mjs";
 
 const root = new URL("../../../", import.meta.url).pathname;
 const targetDir = process.env.CARGO_TARGET_DIR ?? join(root, "target");
-export const BINARY = process.env.CHATIFY_BINARY ?? join(targetDir, "debug/chatify");
+export const BINARY = process.env.E2E_BINARY ?? join(targetDir, "debug/chatify");
 /** Where logs, histories and screenshots stay for whoever looks after a failure. */
 export const OUT = join(targetDir, "e2e");
 mkdirSync(OUT, { recursive: true });
 
+// Settings of whoever runs the tests are not the server's.
+const ENV = { ...Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("CHATIFY_"))), NO_COLOR: "1" };
 // Below 32768, where no outgoing connection takes them: a server that was killed must find its port free again.
 const [PORT_MIN, PORT_MAX] = [11_000, 29_000];
 
@@ -32,7 +34,7 @@ async function freePort() {
 /** People and rooms that are there before the first start: `[{userId, token, rooms}]`. */
 export async function seed(data, { users, rooms, members }) {
   const file = join(data, "seeded.jsonl");
-  await promisify(execFile)(BINARY, ["--data", data, "--log", "warn", "seed", "--users", users, "--rooms", rooms, "--members", members, "--out", file].map(String));
+  await promisify(execFile)(BINARY, ["--data", data, "--log", "warn", "seed", "--users", users, "--rooms", rooms, "--members", members, "--out", file].map(String), { env: ENV });
   return readFileSync(file, "utf8").trim().split("\n").map((line) => JSON.parse(line));
 }
 
@@ -90,7 +92,7 @@ export class Server {
   /** Runs it, on the same folder and port as before, until it is ready. */
   async up() {
     const flags = ["--data", this.data, "--listen", `127.0.0.1:${this.port}`, "--admin-listen", `127.0.0.1:${this.adminPort}`];
-    const child = spawn(BINARY, [...flags, ...this.args], { stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, NO_COLOR: "1" } });
+    const child = spawn(BINARY, [...flags, ...this.args], { stdio: ["ignore", "pipe", "pipe"], env: ENV });
     this.child = child;
     this.ended = new Promise((resolve) => child.once("exit", (code, signal) => resolve({ code, signal })));
     const keep = (chunk) => {
