@@ -1,0 +1,48 @@
+#!/usr/bin/env bash
+# The stories through stock socket.io clients and real browsers, against the real binary. FILTER=word runs the stories
+# whose names hold it; BROWSERS=off leaves the browsers out. Logs, histories and screenshots stay in target/e2e/.
+# Ends with `N passed, N failed`.
+source "$(dirname "$0")/lib.sh"
+
+need_node
+need_rust
+stories=("$ROOT"/tests/e2e/*.test.mjs)
+if [ "${BROWSERS:-on}" = off ]; then
+  stories=("${stories[@]/*browser.test.mjs/}")
+else
+  if ! has chromium; then need chromium chromium; fi
+  CHROMIUM=$(command -v chromium)
+  export CHROMIUM
+  web_build
+fi
+
+say "end to end: build"
+cargo build --locked --quiet
+cargo build --locked --quiet -p history --example judge
+# A copy of their own: whoever builds meanwhile does not change the program under the stories.
+mkdir -p "$TARGET_DIR/e2e"
+copy=$(mktemp -d "$TARGET_DIR/e2e/bin.XXXXXX")
+trap 'rm -rf "$copy"' EXIT
+cp "$TARGET_DIR/debug/chatify" "$TARGET_DIR/debug/examples/judge" "$copy/"
+export E2E_BINARY=$copy/chatify E2E_JUDGE=$copy/judge
+
+wanted=$(cat tests/e2e/package.json tests/e2e/package-lock.json | sha256sum | cut -d ' ' -f 1)
+if [ ! -d tests/e2e/node_modules ] || ! unchanged e2e-modules "$wanted"; then
+  (cd tests/e2e && npm ci --no-audit --no-fund --loglevel=error)
+  done_with e2e-modules "$wanted"
+fi
+
+say "end to end: stories"
+report=$TARGET_DIR/e2e/report.tap
+set +e
+# Two files at a time: more would make two cores wait for each other.
+node --test --test-concurrency=2 --test-timeout=600000 --test-reporter=spec --test-reporter-destination=stdout \
+  --test-reporter=tap --test-reporter-destination="$report" ${FILTER:+--test-name-pattern="$FILTER"} $(printf '%s\n' "${stories[@]}")
+status=$?
+set -e
+# With a filter node counts what it left out as skipped.
+read -r passed failed skipped < <(awk '/^# pass /{p=$3} /^# fail /{f=$3} /^# cancelled /{f+=$3} /^# skipped /{s=$3} END {print p+0, f+0, s+0}' "$report")
+if [ "$status" -ne 0 ] && [ "$failed" -eq 0 ]; then failed=1; fi
+if [ "$skipped" -gt 0 ]; then echo "$skipped stories were left out"; fi
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]
