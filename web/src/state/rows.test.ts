@@ -24,6 +24,13 @@ describe("rows", () => {
     expect(kinds(rowsOf({ ...input, messages, newAfter: 2 }))).toEqual(["day", "message*", "message", "message*", "new", "message*"]);
   });
 
+  it("draws no line in a window that begins after it, and draws it at the very start of a room", () => {
+    const messages = [5, 6].map((seq) => message(seq, { createdAt: at(1, seq), senderId: OTHER }));
+    expect(kinds(rowsOf({ ...input, messages, newAfter: 2 }))).toEqual(["day", "message*", "message"]);
+    expect(kinds(rowsOf({ ...input, messages, newAfter: 4 }))).toEqual(["day", "new", "message*", "message"]);
+    expect(kinds(rowsOf({ ...input, messages, newAfter: 0, fromStart: true }))).toEqual(["start", "day", "new", "message*", "message"]);
+  });
+
   it("shows what waits at the end, and not twice when it has arrived", () => {
     const mine = message(1, { createdAt: at(1, 0), senderId: ME, clientId: "a" });
     const rows = rowsOf({ ...input, messages: [mine], pending: [entry("a"), entry("b")] });

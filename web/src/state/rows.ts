@@ -28,7 +28,9 @@ export function rowsOf({ messages, fromStart, pending, newAfter, me }: RowInput)
   let day = Number.NaN;
   let sender = "";
   let last = 0;
-  let lineDrawn = newAfter === null;
+  // Where the window begins after the line's place, the line stands above it: not at whatever comes first.
+  const begins = fromStart ? 0 : (messages[0]?.n ?? 1) - 1;
+  let lineDrawn = newAfter === null || newAfter < begins;
   const head = (by: string, at: number, alone: boolean): boolean => {
     const today = startOfDay(at);
     // Clocks of two nodes may differ around midnight; a day line never goes back.
