@@ -15,6 +15,10 @@ use service::config::ConfigError;
 
 use arguments::{Arguments, Command, ConfigAction, MailAction};
 
+/// A third less memory an idle connection than with the system's allocator, and what a storm took is given back.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 /// Why a command failed.
 enum Failure {
     /// The settings or arguments are wrong; nothing was done.
