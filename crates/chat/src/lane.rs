@@ -38,6 +38,8 @@ pub(crate) struct Waiting {
     told: bool,
     /// A try that held it had no clear answer: that try may still land, so that only a read or a success is certain.
     unclear: bool,
+    /// Its key was looked up: what is said of it now is final.
+    sought: bool,
 }
 
 /// A batch on its way.
@@ -58,6 +60,8 @@ enum Step {
     Loading,
     Appending(Batch),
     LookingUp(Batch),
+    /// The first draft of the queue is to be answered without an entry, by a picture that may be old.
+    Seeking(UserId, ClientId),
     /// A pause before the next try of what was unclear.
     Pausing {
         until: u64,
@@ -140,6 +144,7 @@ impl Lane {
             since: now,
             told: false,
             unclear: false,
+            sought: false,
         });
         self.advance(out);
     }
@@ -268,9 +273,15 @@ impl Lane {
                 out.push(LaneEffect::Ask(StoreQuestion::Messages { ids: missing }));
                 return;
             }
-            if let Some(batch) = make_batch(state, &mut self.loaded, &mut self.queue, out) {
-                self.send(batch, out);
-                return;
+            match make_batch(state, &mut self.loaded, &mut self.queue, out) {
+                Next::Batch(batch) => return self.send(batch, out),
+                Next::Seek(actor, key) => {
+                    self.step = Step::Seeking(actor, key);
+                    let keys = vec![(actor, key)];
+                    out.push(LaneEffect::Ask(StoreQuestion::Lookup { keys }));
+                    return;
+                }
+                Next::Nothing => {}
             }
         }
         self.loaded.clear();
@@ -417,6 +428,50 @@ impl Lane {
         }
     }
 
+    /// What was found of the draft that is to be answered without an entry. Its repeat, or a try whose answer was lost,
+    /// may have an entry; and a picture that is behind the head must not refuse.
+    fn sought(
+        &mut self,
+        sought: (UserId, ClientId),
+        answer: Result<(Head, Vec<Option<Entry>>), String>,
+        now: u64,
+        out: &mut Vec<LaneEffect>,
+    ) {
+        let Ok((head, found)) = answer else {
+            return self.pause(now, Then::Open);
+        };
+        out.push(LaneEffect::Reached(head));
+        // It may have lost patience meanwhile, and another one stands there.
+        let its = |one: &mut Waiting| (one.draft.actor, one.draft.key) == sought;
+        if let Some(mut one) = self.queue.pop_front_if(its) {
+            match found.into_iter().next().flatten() {
+                Some(entry) if entry.digest == one.draft.digest() => {
+                    let made = made_of(&entry.change);
+                    let duplicate = true;
+                    out.push(LaneEffect::answer(
+                        one.origin,
+                        Ok(Outcome { duplicate, made }),
+                    ));
+                }
+                Some(_) => {
+                    out.push(LaneEffect::answer(
+                        one.origin,
+                        Err(Code::ClientIdConflict.into()),
+                    ));
+                }
+                None => {
+                    one.sought = true;
+                    self.queue.push_front(one);
+                }
+            }
+        }
+        if self.state.as_ref().is_some_and(|state| state.head != head) {
+            self.state = None;
+            self.loaded.clear();
+        }
+        self.advance(out);
+    }
+
     /// The store has answered `Lookup`.
     pub(crate) fn looked_up(
         &mut self,
@@ -424,8 +479,13 @@ impl Lane {
         now: u64,
         out: &mut Vec<LaneEffect>,
     ) {
-        let Step::LookingUp(batch) = std::mem::replace(&mut self.step, Step::Idle) else {
-            return;
+        let batch = match std::mem::replace(&mut self.step, Step::Idle) {
+            Step::LookingUp(batch) => batch,
+            Step::Seeking(actor, key) => return self.sought((actor, key), answer, now, out),
+            other => {
+                self.step = other;
+                return;
+            }
         };
         let Ok((head, found)) = answer else {
             return self.pause(now, Then::LookUp(batch));
@@ -481,13 +541,23 @@ impl Lane {
     }
 }
 
+/// What comes of the drafts that wait.
+enum Next {
+    Batch(Batch),
+    /// The first one is about to be answered without an entry: find out whether it has one, and whether the picture
+    /// is the head's.
+    Seek(UserId, ClientId),
+    /// All were answered.
+    Nothing,
+}
+
 /// Takes drafts from the front of the queue as long as they can stand in one batch.
 fn make_batch(
     state: &mut RoomState,
     loaded: &mut Loaded,
     queue: &mut VecDeque<Waiting>,
     out: &mut Vec<LaneEffect>,
-) -> Option<Batch> {
+) -> Next {
     let base = state.head;
     let (mut entries, mut waiting, mut made) = (Vec::<Entry>::new(), Vec::new(), Vec::new());
     let mut changes_room = false;
@@ -508,6 +578,11 @@ fn make_batch(
                 // Judged on entries that are not stored yet: judge again when they are.
                 queue.push_front(one);
                 break;
+            }
+            Err(_) | Ok(Granted::Already(_)) if !one.told && !one.sought => {
+                let seek = Next::Seek(draft.actor, draft.key);
+                queue.push_front(one);
+                return seek;
             }
             Err(problem) => {
                 if !one.told {
@@ -553,9 +628,9 @@ fn make_batch(
         }
     }
     if entries.is_empty() {
-        return None;
+        return Next::Nothing;
     }
-    Some(Batch {
+    Next::Batch(Batch {
         base,
         entries: entries.into(),
         waiting,

@@ -4,6 +4,7 @@
 
 mod sim;
 
+use std::collections::BTreeSet;
 use std::time::Instant;
 
 use sim::bugs::Bug;
@@ -13,6 +14,8 @@ use sim::run;
 const SEEDS: u64 = 20_000;
 /// Worlds in which a planted bug must be caught at least once.
 const BUG_SEEDS: u64 = 3_000;
+/// Searches for each planted bug.
+const SEARCHES: u64 = 5;
 
 #[test]
 fn the_guarantee_holds_in_every_world() {
@@ -66,22 +69,27 @@ fn a_world_repeats_itself_from_its_seed() {
 fn every_planted_bug_is_caught() {
     let mut missed = Vec::new();
     for bug in Bug::ALL {
-        // Five searches in different worlds: how many it takes, in the middle.
+        // Five searches in different worlds: how many it takes, in the middle, and what gives it away.
         let mut needed: Vec<u64> = Vec::new();
-        for search in 0..5 {
+        let mut signs = BTreeSet::new();
+        for search in 0..SEARCHES {
             let first = 1_000_000 + search * 100_000;
             match run::sweep(first, BUG_SEEDS, Some(*bug)) {
-                Err(seed) => needed.push(seed - first + 1),
+                Err(seed) => {
+                    needed.push(seed - first + 1);
+                    signs.extend(run::signs(seed, Some(*bug)));
+                }
                 Ok(_) => missed.push(*bug),
             }
         }
         needed.sort_unstable();
         println!(
-            "{:<22} caught {} of 5, median {:>4} worlds  ({})",
+            "{:<20} caught {} of {SEARCHES}, median {:>4} worlds, by {}: {}",
             format!("{bug:?}"),
             needed.len(),
             needed.get(needed.len() / 2).copied().unwrap_or(0),
-            bug.story()
+            Vec::from_iter(signs).join(", "),
+            bug.story(),
         );
     }
     assert!(missed.is_empty(), "not caught: {missed:?}");

@@ -118,18 +118,17 @@ impl Checker {
                 body,
             } => {
                 self.verdict.totals.sends += 1;
-                let attempt = self.room(room).sends.invoked(conn, user, key, body);
+                let its = self.room(room);
+                let mut attempt = its.sends.invoked(conn, user, key, body);
+                attempt.stored = its.log.has_seen(user, key, body);
                 self.attempts.insert(id, (room, attempt));
             }
             Event::Ok { id, seq, duplicate } => self.acked(at, id, seq, duplicate),
-            Event::Fail { id } => {
-                if self.ended(id, End::Refused).is_some() {
-                    self.verdict.totals.refused += 1;
-                }
-            }
+            Event::Fail { id, retry } => self.refused(id, retry),
             Event::Info { id } => {
-                if self.ended(id, End::Unknown).is_some() {
+                if let Some((room, attempt)) = self.attempts.remove(&id) {
                     self.verdict.totals.unknown += 1;
+                    self.room(room).sends.ended(attempt, End::Unknown, 0, false);
                 }
             }
             Event::Connect { conn, user, .. } => {
@@ -232,10 +231,18 @@ impl Checker {
         room_of(&mut self.rooms, room)
     }
 
-    fn ended(&mut self, id: u64, end: End) -> Option<()> {
-        let (room, attempt) = self.attempts.remove(&id)?;
-        self.room(room).sends.ended(attempt, end, 0, false);
-        Some(())
+    fn refused(&mut self, id: u64, retry: bool) {
+        let Some((room, attempt)) = self.attempts.remove(&id) else {
+            return;
+        };
+        self.verdict.totals.refused += 1;
+        self.room(room).sends.ended(attempt, End::Refused, 0, false);
+        if attempt.stored && !retry {
+            let Attempt { user, key, .. } = attempt;
+            self.verdict.note(Anomaly::Denied, || {
+                format!("{room}: {key} of {user} was refused for good, and had been seen before")
+            });
+        }
     }
 
     fn acked(&mut self, at: u64, id: u64, seq: Seq, duplicate: bool) {

@@ -51,6 +51,9 @@ pub enum Event {
     Fail {
         /// Which.
         id: u64,
+        /// The client was told to try again; without it the refusal speaks of the message, not of this attempt.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        retry: bool,
     },
     /// It is not known what became of an attempt.
     Info {

@@ -124,6 +124,15 @@ impl Log {
         }
     }
 
+    /// Whether some observer has seen this message already.
+    pub(crate) fn has_seen(&self, user: UserId, key: ClientId, body: u64) -> bool {
+        let place = self
+            .keys
+            .get(&(user, key))
+            .and_then(|seq| self.places.get(seq));
+        place.is_some_and(|place| place.content.body == Some(body))
+    }
+
     pub(crate) fn acked_at(&self, seq: Seq) -> Option<u64> {
         self.places.get(&seq)?.acked.map(|acked| acked.at)
     }

@@ -14,6 +14,8 @@ pub(crate) struct Attempt {
     pub(crate) body: u64,
     /// Its place among the connection's sends to the room; `None` for a repeat.
     place: Option<u64>,
+    /// Somebody had seen the message when this attempt was made.
+    pub(crate) stored: bool,
 }
 
 /// How an attempt ended.
@@ -71,6 +73,7 @@ impl Sends {
             key,
             body,
             place,
+            stored: false,
         }
     }
 

@@ -453,7 +453,14 @@ fn a_member_who_came_back_may_read_what_lies_between() {
 #[test]
 fn a_refusal_that_was_stored_is_found() {
     planted(Anomaly::Denied, |events| {
-        replace(events, &ok(3, 5), Event::Fail { id: 3 })
+        replace(
+            events,
+            &ok(3, 5),
+            Event::Fail {
+                id: 3,
+                retry: false,
+            },
+        )
     });
 }
 
@@ -462,8 +469,28 @@ fn a_refusal_beside_an_unknown_outcome_is_no_lie() {
     let mut events = right();
     replace(&mut events, &ok(3, 5), Event::Info { id: 3 });
     events.insert(16, invoke(4, 3));
-    events.insert(17, Event::Fail { id: 4 });
+    events.insert(17, Event::Fail { id: 4, retry: true });
     assert!(judge(&events).holds());
+}
+
+#[test]
+fn a_refusal_for_good_of_what_was_seen_before_is_found() {
+    let mut events = right();
+    let settled = place(&events, &Event::Settled);
+    events.splice(
+        settled..settled,
+        [invoke(4, 3), Event::Fail { id: 4, retry: true }],
+    );
+    assert!(judge(&events).holds());
+    replace(
+        &mut events,
+        &Event::Fail { id: 4, retry: true },
+        Event::Fail {
+            id: 4,
+            retry: false,
+        },
+    );
+    assert_eq!(judge(&events).count(Anomaly::Denied), 1);
 }
 
 #[test]

@@ -35,7 +35,7 @@ pub enum Anomaly {
     WroteOutside,
     /// \[G7\] Somebody was given an entry at a place where they were no member.
     HeardOutside,
-    /// \[G8\] Every attempt was answered "not stored", and it is stored.
+    /// \[G8\] Every attempt was answered "not stored", and it is stored; or one was refused for good after it was.
     Denied,
 }
 

@@ -49,13 +49,9 @@ impl World {
                 return self.break_off(what);
             }
         }
-        if let Some((call, story)) = self
-            .calls
-            .iter()
-            .next()
-            .map(|(call, waiting)| (*call, waiting.story.clone()))
-        {
-            return self.break_off(format!("call {call} was never answered: {story}"));
+        if let Some((call, waiting)) = self.calls.iter().next() {
+            let what = format!("call {call} was never answered: {:?}", waiting.draft);
+            return self.break_off(what);
         }
         let mut wrong = Vec::new();
         for (id, log) in &self.store.rooms {

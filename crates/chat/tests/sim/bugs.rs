@@ -39,5 +39,6 @@ bugs! {
     DropsForTheSlow, "an entry is dropped for a slow socket instead of cutting it";
     TwinsDelivered, "an entry that comes back by its hint is delivered again";
     UnknownAsFailed, "an unknown outcome is answered as certainly not stored";
+    RefusedUnread, "a refusal looks at the rights alone, not whether the message is stored already";
     HomeOutOfOrder, "a socket's sends reach the room's home in any order";
 }

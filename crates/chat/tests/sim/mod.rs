@@ -2,12 +2,18 @@
 
 mod audit;
 pub(crate) mod bugs;
+mod bus;
 mod client;
+mod fate;
+mod link;
 mod perform;
 mod plan;
+mod questions;
 mod rng;
 pub(crate) mod run;
+mod seen;
 mod store;
+mod tamper;
 mod wire;
 mod world;
 

@@ -17,6 +17,8 @@ pub(crate) struct Plan {
     /// Devices of a user.
     pub(crate) devices: usize,
     pub(crate) talk_millis: u64,
+    /// How long the faults go on after the clients have fallen silent: a lost tail has nothing behind it.
+    pub(crate) silence_millis: u64,
     /// The pause between two things that a client does, at most.
     pub(crate) pause_millis: u64,
     pub(crate) limits: bool,
@@ -74,6 +76,7 @@ impl Plan {
             users: 2 + rng.index(3),
             devices: 1 + rng.index(2),
             talk_millis: rng.between(1_000, TALK_MILLIS_MAX),
+            silence_millis: if rng.chance(200) { 2_000 } else { 0 },
             pause_millis: rng.between(100, 1_500),
             limits: rng.chance(200),
             prefixes: rng.chance(600),
@@ -114,6 +117,7 @@ impl Plan {
         self.hint_delay = rng.between(1, 500);
         self.bus_outage = some(rng, 500, 5);
         self.delivery_bound = Some(super::SWEEP_MILLIS + super::SLACK_MILLIS);
+        self.silence_millis = super::SWEEP_MILLIS + 1_000;
     }
 
     /// Almost all hints are lost and their publishers live: the announcements bound every delivery.
@@ -121,6 +125,7 @@ impl Plan {
         self.nodes = self.nodes.max(2);
         self.hints_barely_arrive = true;
         self.delivery_bound = Some(super::ANNOUNCED_MILLIS + super::SLACK_MILLIS);
+        self.silence_millis = super::ANNOUNCED_MILLIS + 1_000;
     }
 
     fn storm(&mut self, rng: &mut Rng) {

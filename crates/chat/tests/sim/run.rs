@@ -22,6 +22,20 @@ pub(crate) fn world(seed: u64, bug: Option<Bug>) -> Outcome {
     World::new(seed, bug, false).run()
 }
 
+/// What gives a failing world away.
+pub(crate) fn signs(seed: u64, bug: Option<Bug>) -> Vec<&'static str> {
+    let outcome = world(seed, bug);
+    let mut signs: Vec<&'static str> = outcome
+        .verdict
+        .seen()
+        .map(|(anomaly, _)| anomaly.name().1)
+        .collect();
+    if !outcome.broken.is_empty() {
+        signs.push("audit");
+    }
+    signs
+}
+
 /// Runs a seed again, with everything that happened; writes its history to `CHATIFY_HISTORY` when that names a file.
 pub(crate) fn tell(seed: u64, bug: Option<Bug>) -> String {
     let outcome = World::new(seed, bug, true).run();

@@ -42,6 +42,8 @@ pub(crate) struct RoomLog {
     messages: BTreeMap<MessageId, Message>,
     last_message: Option<MessageId>,
     markers: BTreeMap<UserId, ReadMarker>,
+    /// When each person came or went.
+    passages: Vec<(u64, UserId, bool)>,
 }
 
 impl RoomLog {
@@ -59,6 +61,7 @@ impl RoomLog {
             messages: BTreeMap::new(),
             last_message: None,
             markers: BTreeMap::new(),
+            passages: Vec::new(),
         }
     }
 
@@ -88,7 +91,7 @@ impl RoomLog {
             .map(|place| &place.entry)
     }
 
-    fn apply(&mut self, entry: &Entry) {
+    fn apply(&mut self, entry: &Entry, now: u64) {
         self.head = self.head.max(entry.seq);
         self.n = self.n.max(entry.n);
         match &entry.change {
@@ -112,6 +115,7 @@ impl RoomLog {
             }
             Change::Joined { member } => {
                 self.bans.remove(&member.user_id);
+                self.passages.push((now, member.user_id, true));
                 self.members.insert(member.user_id, member.clone());
                 // Nothing before the coming is unread.
                 self.markers.insert(
@@ -131,6 +135,7 @@ impl RoomLog {
                 until,
             } => {
                 self.members.remove(user);
+                self.passages.push((now, *user, false));
                 if *reason == LeaveReason::Banned {
                     self.bans.insert(*user, *until);
                 }
@@ -155,6 +160,17 @@ impl RoomLog {
             };
         }
         *marker
+    }
+
+    /// Whether somebody was a member (or was none) at some moment since then.
+    pub(crate) fn was(&self, user: UserId, inside: bool, since: u64) -> bool {
+        let its = self.passages.iter().filter(|(_, whose, _)| *whose == user);
+        let before = its
+            .clone()
+            .rev()
+            .find(|(at, _, _)| *at <= since)
+            .is_some_and(|(_, _, is)| *is);
+        before == inside || its.clone().any(|(at, _, is)| *at >= since && *is == inside)
     }
 
     /// The room as a member sees it.
@@ -191,7 +207,7 @@ impl Store {
         self.rooms.insert(id, RoomLog::new(room, epoch));
         let (write, placed) = self.place(id, epoch, &first, true);
         assert_eq!(placed, Placed::All, "a new room takes its first entries");
-        self.commit(id, write);
+        self.commit(id, write, 0);
     }
 
     /// Takes places for a batch. `prefixes`: what came before a conflict keeps its place.
@@ -236,7 +252,7 @@ impl Store {
     }
 
     /// Commits a write and all earlier ones of the room, in order. `None` when the write is gone (rolled back).
-    pub(crate) fn commit(&mut self, room: RoomId, write: u64) -> Option<Vec<Entry>> {
+    pub(crate) fn commit(&mut self, room: RoomId, write: u64, now: u64) -> Option<Vec<Entry>> {
         let log = self.rooms.get_mut(&room)?;
         if !log.places.values().any(|place| place.write == write) {
             return None;
@@ -251,7 +267,7 @@ impl Store {
             news.push(place.entry.clone());
         }
         for entry in &news {
-            log.apply(entry);
+            log.apply(entry, now);
         }
         Some(news)
     }

@@ -158,7 +158,9 @@ impl Tally {
 
 /// A wish over REST that waits for its answer.
 pub(crate) struct Call {
-    pub(crate) story: String,
+    pub(crate) room: RoomId,
+    pub(crate) draft: protocol::entry::Draft,
+    pub(crate) since: u64,
     /// The hub that was asked.
     pub(crate) site: Site,
 }
@@ -189,8 +191,10 @@ pub(crate) struct World {
     pub(crate) tally: Tally,
     trace: Option<VecDeque<String>>,
     pub(crate) lines: Option<Vec<Line>>,
+    /// Since when no hint of a node for a room came through.
+    pub(crate) silent_since: BTreeMap<(usize, RoomId), u64>,
     /// For planted bugs that need to remember.
-    pub(crate) tampered: super::perform::Tampered,
+    pub(crate) tampered: super::tamper::Tampered,
     /// What each name was first used for.
     pub(crate) named: BTreeMap<(UserId, RoomId, ClientId), String>,
     /// Names that were used for more than one text by their sender.
@@ -242,6 +246,7 @@ impl World {
             tally: Tally::default(),
             trace: traced.then(VecDeque::new),
             lines: traced.then(Vec::new),
+            silent_since: BTreeMap::new(),
             tampered: Default::default(),
             named: BTreeMap::new(),
             reused: BTreeSet::new(),
@@ -416,7 +421,7 @@ impl World {
     }
 
     pub(crate) fn run(mut self) -> Outcome {
-        let talk = self.plan.talk_millis;
+        let talk = self.plan.talk_millis + self.plan.silence_millis;
         self.run_until(talk);
         self.calm = true;
         self.note(|_| "faults stop".to_owned());
@@ -609,6 +614,11 @@ impl World {
                 site.node, site.hub
             ));
         }
+    }
+
+    /// People still want something.
+    pub(crate) fn talks(&self) -> bool {
+        self.now < self.plan.talk_millis
     }
 
     /// Writes an event into the history.
