@@ -43,6 +43,13 @@ describe("rows", () => {
     expect(waiting?.key).toBe(stored?.key);
   });
 
+  it("gives an unchanged message the same row, so that it is not drawn again", () => {
+    const messages = [message(1), message(2)];
+    const [before, after] = [rowsOf({ ...input, messages }), rowsOf({ ...input, messages: [...messages, message(3)] })];
+    expect(after.at(1)).toBe(before.at(1));
+    expect(after.at(2)).toBe(before.at(2));
+  });
+
   it("has no key twice although clocks of two servers differ around midnight", () => {
     const messages = [message(1, { createdAt: at(1, 0) }), message(2, { createdAt: at(2, 0) }), message(3, { createdAt: at(1, 1) }), message(4, { createdAt: at(2, 1) })];
     const keys = rowsOf({ ...input, messages }).map((row) => row.key);

@@ -52,7 +52,7 @@ export function rowsOf({ messages, fromStart, pending, newAfter, me }: RowInput)
       lineDrawn = true;
       first = true;
     }
-    rows.push({ kind: "message", key: keyOf(message.senderId, message.clientId), message, head: first });
+    rows.push(rowOf(message, first));
   }
   for (const entry of pending) {
     if (shown.has(entry.clientId)) continue;
@@ -60,6 +60,19 @@ export function rowsOf({ messages, fromStart, pending, newAfter, me }: RowInput)
     rows.push({ kind: "pending", key: keyOf(entry.userId, entry.clientId), entry, head: first });
   }
   return rows;
+}
+
+type MessageRow = Extract<Row, { kind: "message" }>;
+
+/** Rows by their message: the same message has the same row object, so that what has not changed is not drawn again. */
+const made = new WeakMap<Message, MessageRow>();
+
+function rowOf(message: Message, head: boolean): MessageRow {
+  const held = made.get(message);
+  if (held?.head === head) return held;
+  const row: MessageRow = { kind: "message", key: keyOf(message.senderId, message.clientId), message, head };
+  made.set(message, row);
+  return row;
 }
 
 /** The same for a message on its way and stored, so that its row stays when it arrives. */

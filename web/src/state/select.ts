@@ -4,6 +4,9 @@ import type { PresenceStatus, RoomSummary } from "../contract";
 import { texts } from "../texts";
 import type { State } from "./model";
 
+// Made once: localeCompare makes one at every call.
+const byName = new Intl.Collator(undefined, { numeric: true });
+
 export function nameOf(state: Pick<State, "users">, userId: string): string {
   return state.users[userId]?.displayName ?? texts.people.unknown;
 }
@@ -27,7 +30,7 @@ export function sections(state: Pick<State, "rooms" | "users" | "members" | "me"
   const named = all.filter((room) => room.type === "public" || room.type === "private");
   const talks = all.filter((room) => room.type === "dm" || room.type === "group");
   return {
-    rooms: named.sort((a, b) => titleOf(state, a).localeCompare(titleOf(state, b))),
+    rooms: named.sort((a, b) => byName.compare(titleOf(state, a), titleOf(state, b))),
     talks: talks.sort((a, b) => activity(b) - activity(a)),
   };
 }

@@ -1,6 +1,6 @@
-// One row of the timeline, of whatever kind.
+// One row of the timeline, of whatever kind. Its props are plain and stay the same, so that a new message draws one row.
 import { memo } from "react";
-import type { Message as MessageData, RoomSummary } from "../../contract";
+import type { Message as MessageData } from "../../contract";
 import { useChatState } from "../../state/context";
 import type { Row } from "../../state/rows";
 import { nameOf, titleOf } from "../../state/select";
@@ -15,20 +15,20 @@ import styles from "./timeline.module.css";
 
 interface RowProps {
   row: Row;
-  room: RoomSummary;
-  flash: string | null;
-  editing: string | null;
-  stop: string | undefined;
+  roomId: string;
+  flash: boolean;
+  editing: boolean;
+  tabStop: boolean;
   onWish: (wish: MessageWish, message: MessageData) => void;
   onEdited: () => void;
   onQuote: (id: string) => void;
   onPerson: (userId: string, anchor: HTMLElement) => void;
 }
 
-export const TimelineRow = memo(function TimelineRow({ row, room, flash, editing, stop, ...on }: RowProps) {
+export const TimelineRow = memo(function TimelineRow({ row, roomId, flash, editing, tabStop, ...on }: RowProps) {
   switch (row.kind) {
     case "start":
-      return <Start room={room} />;
+      return <Start roomId={roomId} />;
     case "day":
       return (
         <div className={styles.day} role="separator">
@@ -44,15 +44,15 @@ export const TimelineRow = memo(function TimelineRow({ row, room, flash, editing
     case "pending":
       return <PendingMessage entry={row.entry} head={row.head} onQuote={on.onQuote} />;
     case "message":
-      return (
-        <Message message={row.message} head={row.head} flash={flash === row.message.id} editing={editing === row.message.id} tabStop={stop === row.message.id} {...on} />
-      );
+      return <Message message={row.message} head={row.head} flash={flash} editing={editing} tabStop={tabStop} {...on} />;
   }
 });
 
-function Start({ room }: { room: RoomSummary }) {
-  const title = useChatState((state) => titleOf(state, room));
-  const peer = useChatState((state) => (room.peerId ? nameOf(state, room.peerId) : null));
+function Start({ roomId }: { roomId: string }) {
+  const room = useChatState((state) => state.rooms[roomId]);
+  const title = useChatState((state) => (room ? titleOf(state, room) : ""));
+  const peer = useChatState((state) => (room?.peerId ? nameOf(state, room.peerId) : null));
+  if (!room) return null;
   return (
     <header className={styles.start}>
       {room.peerId && peer ? <Avatar id={room.peerId} name={peer} size="xl" /> : <RoomGlyph room={room} size={28} className={styles.startGlyph} />}

@@ -102,9 +102,13 @@ export function Timeline({ room, timeline, editing, onWish, onEdited, onPerson }
     if (hasNewer) void chat.loadEnd(room.id);
     else stick();
   };
+  const shownRows = useRef(rows);
+  useEffect(() => {
+    shownRows.current = rows;
+  }, [rows]);
   const jump = useCallback(
     (id: string) => {
-      const at = rows.findIndex((row) => row.kind === "message" && row.message.id === id);
+      const at = shownRows.current.findIndex((row) => idOf(row) === id);
       if (at >= 0) {
         virtualizer.scrollToIndex(at, { align: "center" });
         setFlash(id);
@@ -113,7 +117,7 @@ export function Timeline({ room, timeline, editing, onWish, onEdited, onPerson }
       const quoted = chat.store.getState().quotes[id];
       if (quoted) void chat.jumpTo(room.id, quoted.seq);
     },
-    [chat, room.id, rows, virtualizer],
+    [chat, room.id, virtualizer],
   );
 
   const lastMessage = messages.at(-1)?.id;
@@ -156,10 +160,10 @@ export function Timeline({ room, timeline, editing, onWish, onEdited, onPerson }
                     <div key={item.key} data-index={item.index} ref={virtualizer.measureElement} className={styles.row}>
                       <TimelineRow
                         row={row}
-                        room={room}
-                        flash={flash}
-                        editing={editing}
-                        stop={stop}
+                        roomId={room.id}
+                        flash={flash !== null && idOf(row) === flash}
+                        editing={editing !== null && idOf(row) === editing}
+                        tabStop={idOf(row) === stop}
                         onWish={onWish}
                         onEdited={onEdited}
                         onQuote={jump}
@@ -180,6 +184,10 @@ export function Timeline({ room, timeline, editing, onWish, onEdited, onPerson }
       )}
     </div>
   );
+}
+
+function idOf(row: Row): string | undefined {
+  return row.kind === "message" ? row.message.id : undefined;
 }
 
 /** A first guess at a row's height; the real one is measured when the row is shown. */
