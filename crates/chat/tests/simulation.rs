@@ -2,6 +2,11 @@
 //! holds. `SIM_SEEDS=n` says how many worlds (20,000 unless told), `CHATIFY_SEED=n` replays one with its story,
 //! `SIM_FIRST=n` begins elsewhere, `SIM_TRACE=n` shows more lines, `CHATIFY_HISTORY=file` keeps the replayed history.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test ends at the first thing that should not be"
+)]
+
 mod sim;
 
 use std::collections::BTreeSet;

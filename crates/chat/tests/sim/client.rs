@@ -283,7 +283,7 @@ impl World {
     }
 
     pub(super) fn say(&mut self, index: usize, room: RoomId) {
-        let (mut key, fresh) = (ClientId(self.rng.uuid()), self.rng.next() % 2 == 0);
+        let (mut key, fresh) = (ClientId(self.rng.uuid()), self.rng.next().is_multiple_of(2));
         let client = &mut self.clients[index];
         if client.outbox.len() > 12 {
             return;
