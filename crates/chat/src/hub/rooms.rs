@@ -178,6 +178,11 @@ impl Hub {
         let Some(slot) = self.local.find(room) else {
             return;
         };
+        // The answer to an earlier joining came first, and what lies between the two was sent to nobody here.
+        let known = self.local.get(slot).and_then(|local| local.position);
+        if let Some(known) = known.filter(|known| *known < position) {
+            self.fall_behind(slot, known);
+        }
         if let Some(local) = self.local.get_mut(slot) {
             local.position = Some(position);
         }

@@ -1,0 +1,401 @@
+//! What the simulation has found, each told to one hub by hand: the seed is the world in which it was first seen.
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test ends at the first thing that should not be"
+)]
+
+use std::sync::Arc;
+
+use chat::{
+    AppendFailed, ConnId, Effect, HomeCommand, Hub, HubId, Input, Notice, Now, Opened, Passage,
+    Setup, StoreAnswer, StoreQuestion, Told, Turn, Who, home_of,
+};
+use protocol::entry::{Draft, Entry, Intent};
+use protocol::event::client::Cursor;
+use protocol::frame::Frame;
+use protocol::ids::{ClientId, MessageId, RoomId, SessionId, UserId};
+use protocol::message::Seq;
+use protocol::room::{Epoch, Head, Member, Role, Room, RoomSummary, RoomType};
+use protocol::time::Timestamp;
+use uuid::Uuid;
+
+const EPOCH: Epoch = Epoch(7);
+const FAR: Timestamp = Timestamp(4_000_000_000_000);
+const ANN: UserId = UserId(Uuid::from_u128(1));
+const BEN: UserId = UserId(Uuid::from_u128(2));
+
+/// One hub, told everything by hand.
+struct Alone {
+    hub: Hub,
+    mono: u64,
+    room: RoomId,
+}
+
+impl Alone {
+    /// The room's home is this hub, or the other one of two.
+    fn new(home_here: bool) -> Self {
+        let setup = Setup {
+            hub: HubId(0),
+            hubs: 2,
+            node: "n".to_owned(),
+            cluster: true,
+            limits: false,
+            seed: [1, 2, 3, 4],
+        };
+        let room = (1..)
+            .map(|n| RoomId(Uuid::from_u128(n)))
+            .find(|room| (home_of(room.as_u128(), 2) == HubId(0)) == home_here)
+            .unwrap();
+        Self {
+            hub: Hub::new(setup),
+            mono: 0,
+            room,
+        }
+    }
+
+    fn tell(&mut self, input: Input) -> Vec<Effect> {
+        let now = Now {
+            mono: self.mono,
+            wall: Timestamp(1_000_000 + self.mono as i64),
+        };
+        let mut effects = Vec::new();
+        self.hub.handle(now, input, &mut effects);
+        effects
+    }
+
+    /// Everything that the hub wants until it has no deadline any more, or asks something.
+    fn wait(&mut self) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        while let Some(at) = self.hub.next_deadline() {
+            self.mono = at.max(self.mono + 1);
+            effects.extend(self.tell(Input::Tick));
+            let asks = |effect: &Effect| matches!(effect, Effect::Ask { .. });
+            if effects.iter().any(asks) {
+                break;
+            }
+        }
+        effects
+    }
+
+    fn notice(&mut self, notice: Notice) -> Vec<Effect> {
+        self.tell(Input::Notice(notice))
+    }
+
+    /// A socket connects that has everything up to `cursor`, while the log ends at `head`.
+    fn connect(&mut self, index: u32, cursor: Seq, head: Seq) -> Vec<Effect> {
+        let conn = ConnId {
+            index,
+            generation: 1,
+        };
+        let who = Who {
+            user: ANN,
+            session: SessionId(Uuid::from_u128(9)),
+            expires: FAR,
+        };
+        let cursors = vec![(self.room, Cursor::Seq(cursor))];
+        self.tell(Input::Connected { conn, who, cursors });
+        self.notice(Notice::Admitted {
+            conn,
+            admitted: true,
+        });
+        let rooms = Ok(vec![self.summary(head)]);
+        self.tell(Input::RoomsLoaded { conn, rooms })
+    }
+
+    fn disconnect(&mut self, index: u32) {
+        let conn = ConnId {
+            index,
+            generation: 1,
+        };
+        self.tell(Input::Disconnected { conn });
+    }
+
+    fn live(&mut self, seq: Seq) -> Vec<Effect> {
+        let (room, epoch) = (self.room, EPOCH);
+        self.notice(Notice::Live {
+            room,
+            epoch,
+            turns: Arc::from([turn(seq)]),
+        })
+    }
+
+    fn settings(&self) -> Room {
+        Room {
+            id: self.room,
+            kind: RoomType::Public,
+            name: None,
+            topic: None,
+            created_by: BEN,
+            created_at: Timestamp(0),
+            member_count: 2,
+        }
+    }
+
+    fn summary(&self, head: Seq) -> RoomSummary {
+        RoomSummary {
+            room: self.settings(),
+            role: Role::Member,
+            epoch: EPOCH,
+            head_seq: head,
+            head_n: 0,
+            read_seq: 0,
+            read_n: 0,
+            unread: 0,
+            mentions: 0,
+            peer_id: None,
+            last_message: None,
+        }
+    }
+
+    fn call(&mut self, actor: UserId, intent: Intent) -> Vec<Effect> {
+        let draft = Draft {
+            actor,
+            key: ClientId(Uuid::from_u128(77)),
+            at: Timestamp(1_000_000),
+            intent,
+        };
+        let room = self.room;
+        self.tell(Input::Call {
+            call: 1,
+            room,
+            draft,
+        })
+    }
+
+    /// Answers the hub's open question about its room.
+    fn answer(&mut self, effects: &[Effect], answer: StoreAnswer) -> Vec<Effect> {
+        let (ticket, _) = asked(effects);
+        let room = self.room;
+        self.tell(Input::Store {
+            room,
+            ticket,
+            answer,
+        })
+    }
+
+    fn opened(&self, head: Seq, members: Vec<Member>) -> StoreAnswer {
+        StoreAnswer::Opened(Ok(Some(Box::new(Opened {
+            room: self.settings(),
+            head: at(head),
+            deleted: false,
+            members,
+            bans: Vec::new(),
+        }))))
+    }
+}
+
+fn at(seq: Seq) -> Head {
+    Head {
+        epoch: EPOCH,
+        seq,
+        n: 0,
+    }
+}
+
+fn turn(seq: Seq) -> Turn {
+    Turn {
+        seq,
+        frame: Frame::event("entry", &seq),
+        passage: Passage::None,
+    }
+}
+
+fn member(user_id: UserId, role: Role) -> Member {
+    Member {
+        user_id,
+        role,
+        joined_at: Timestamp(0),
+        muted_until: None,
+    }
+}
+
+fn say() -> Intent {
+    Intent::Say {
+        id: MessageId(Uuid::from_u128(5)),
+        text: "hello".to_owned(),
+        reply_to: None,
+        mentions: Vec::new(),
+        meta: None,
+    }
+}
+
+/// The one question among the effects.
+fn asked(effects: &[Effect]) -> (u64, StoreQuestion) {
+    let mut questions = effects.iter().filter_map(|effect| match effect {
+        Effect::Ask {
+            ticket, question, ..
+        } => Some((*ticket, question.clone())),
+        _ => None,
+    });
+    let question = questions.next().unwrap();
+    assert!(questions.next().is_none(), "one question at a time");
+    question
+}
+
+fn batch(effects: &[Effect]) -> Arc<[Entry]> {
+    match asked(effects).1 {
+        StoreQuestion::Append { entries, .. } => entries,
+        other => panic!("asked {other:?}"),
+    }
+}
+
+fn is_answered(effects: &[Effect]) -> bool {
+    effects
+        .iter()
+        .any(|effect| matches!(effect, Effect::Answer { .. }))
+}
+
+/// Which entries the effects give to one socket alone.
+fn sent_to(effects: &[Effect], index: u32) -> Vec<Seq> {
+    let frames = effects.iter().filter_map(|effect| match effect {
+        Effect::Send { conn, frame } if conn.index == index => Some(frame.text().to_owned()),
+        _ => None,
+    });
+    frames
+        .filter_map(|text| {
+            let entry = text.strip_prefix("42[\"entry\",")?.strip_suffix(']')?;
+            entry.parse().ok()
+        })
+        .collect()
+}
+
+/// Seed 82: the turns that were kept for it stayed, later they had a hole, and the hub looped on it for ever.
+#[test]
+fn a_socket_that_leaves_while_it_lags_leaves_nothing_behind() {
+    let mut hub = Alone::new(false);
+    let room = hub.room;
+    hub.connect(0, 5, 5);
+    hub.notice(Notice::Joined { room, position: 5 });
+    hub.connect(1, 2, 5);
+    hub.live(6);
+    hub.disconnect(1);
+    hub.live(7);
+    hub.connect(2, 5, 7);
+    let brought_up = hub.live(8);
+    let page = Notice::Page {
+        room,
+        conn: ConnId {
+            index: 2,
+            generation: 1,
+        },
+        turns: (6..=8).map(turn).collect(),
+    };
+    let paged = hub.notice(page);
+    assert!(sent_to(&brought_up, 2).is_empty());
+    assert_eq!(sent_to(&paged, 2), [6, 7, 8]);
+}
+
+/// By thought, from seed 82: between the two joinings the home sends the hub nothing.
+#[test]
+fn what_lies_between_two_joinings_of_a_hub_is_caught_up() {
+    let mut hub = Alone::new(false);
+    let room = hub.room;
+    hub.connect(0, 5, 5);
+    // It is gone, and another one there, before the home's answer to the first joining arrives.
+    hub.disconnect(0);
+    hub.connect(1, 5, 5);
+    hub.notice(Notice::Joined { room, position: 5 });
+    let again = hub.notice(Notice::Joined { room, position: 7 });
+    assert!(again.iter().any(|effect| matches!(
+        effect,
+        Effect::ToHome {
+            command: HomeCommand::CatchUp { after: 5, .. },
+            ..
+        }
+    )));
+}
+
+/// Seed 1044: a prefix of the batch may have been stored by the try that met the conflict.
+#[test]
+fn a_draft_whose_batch_met_a_conflict_is_not_called_failed() {
+    let mut hub = Alone::new(true);
+    let effects = hub.call(ANN, say());
+    let effects = hub.answer(&effects, hub.opened(1, vec![member(ANN, Role::Member)]));
+    assert_eq!(batch(&effects)[0].seq, 2);
+    let conflict = StoreAnswer::Appended(Err(AppendFailed::Conflict));
+    let effects = hub.answer(&effects, conflict);
+    hub.answer(&effects, StoreAnswer::LookedUp(Ok((at(1), vec![None]))));
+    let effects = hub.wait();
+    assert_eq!(batch(&effects)[0].seq, 2);
+    let unavailable = StoreAnswer::Appended(Err(AppendFailed::Unavailable));
+    let effects = hub.answer(&effects, unavailable);
+    assert!(!is_answered(&effects), "{effects:?}");
+    let effects = hub.wait();
+    assert_eq!(
+        batch(&effects)[0].seq,
+        2,
+        "the same batch, until it is clear"
+    );
+}
+
+/// Seed 107: only the node of the call told them, and once.
+#[test]
+fn who_is_added_is_told_on_every_node_and_more_than_once() {
+    let mut hub = Alone::new(true);
+    let room = hub.room;
+    let effects = hub.call(BEN, Intent::Add { user: ANN });
+    let effects = hub.answer(&effects, hub.opened(1, vec![member(BEN, Role::Owner)]));
+    let effects = hub.answer(&effects, StoreAnswer::Appended(Ok(())));
+    let said = |effects: &[Effect]| {
+        let says = |effect: &&Effect| match effect {
+            Effect::PublishTold { user, told } => (*user, told) == (ANN, &Told::AddedTo { room }),
+            _ => false,
+        };
+        effects.iter().filter(says).count()
+    };
+    assert_eq!(said(&effects), 1);
+    assert_eq!(said(&hub.wait()), 3);
+}
+
+/// By thought: what everybody saw was shown as failed to the one who wrote it.
+#[test]
+fn a_repeat_of_a_stored_message_is_a_duplicate_though_its_sender_is_muted_now() {
+    let mut hub = Alone::new(true);
+    let muted = Member {
+        muted_until: Some(FAR),
+        ..member(ANN, Role::Member)
+    };
+    // First stored through another home, whose answer was lost.
+    let mut other = Alone::new(true);
+    let effects = other.call(ANN, say());
+    let effects = other.answer(&effects, other.opened(1, vec![member(ANN, Role::Member)]));
+    let stored = batch(&effects)[0].clone();
+
+    let effects = hub.call(ANN, say());
+    let effects = hub.answer(&effects, hub.opened(3, vec![muted.clone()]));
+    assert!(!is_answered(&effects));
+    let effects = hub.answer(
+        &effects,
+        StoreAnswer::LookedUp(Ok((at(3), vec![Some(stored)]))),
+    );
+    let Some(Effect::Answer {
+        result: Ok(outcome),
+        ..
+    }) = effects.last()
+    else {
+        panic!("{effects:?}")
+    };
+    assert!(outcome.duplicate);
+
+    // And one that was never stored is refused.
+    let effects = hub.call(ANN, say());
+    let effects = hub.answer(&effects, StoreAnswer::LookedUp(Ok((at(3), vec![None]))));
+    assert!(matches!(
+        effects.last(),
+        Some(Effect::Answer { result: Err(_), .. })
+    ));
+}
+
+/// By thought: a home that had not heard of the removal yet said that all was well.
+#[test]
+fn an_old_picture_does_not_say_that_it_is_so_already() {
+    let mut hub = Alone::new(true);
+    let effects = hub.call(ANN, Intent::Join);
+    let both = vec![member(BEN, Role::Owner), member(ANN, Role::Member)];
+    let effects = hub.answer(&effects, hub.opened(2, both));
+    let effects = hub.answer(&effects, StoreAnswer::LookedUp(Ok((at(3), vec![None]))));
+    assert!(matches!(asked(&effects).1, StoreQuestion::Open));
+    let effects = hub.answer(&effects, hub.opened(3, vec![member(BEN, Role::Owner)]));
+    assert_eq!(batch(&effects)[0].seq, 4, "she joins");
+}
