@@ -4,7 +4,9 @@
 
 #![allow(
     clippy::unwrap_used,
-    reason = "a test ends at the first thing that should not be"
+    clippy::print_stdout,
+    clippy::too_many_arguments,
+    reason = "a test ends at the first thing that should not be, and shows how far a long run is"
 )]
 
 mod sim;
