@@ -17,32 +17,36 @@ for (const [name, way] of Object.entries(WAYS)) {
     const history = new History(t.name);
     const members = await Promise.all(people.map((person) => Member.join(t, server, { ...person, way, history })));
     const [room] = people[0].rooms;
-    let over = false;
-    const talking = members.map(async (member, who) => {
-      for (let n = 0; !over; n += 1) await member.send(room, `${who} ${n}`);
-    });
-    await until(() => members.every((member) => member.cursors[room] > 20), "a talk");
-    if (name === "by polling alone") {
-      // A quiet moment: nearly all polls wait at the server.
+    // Who is between two polls when the doors close hears of nothing and just comes back: that may happen to some.
+    const [rounds, enough] = name === "by polling alone" ? [10, 1] : [1, members.length];
+    let told = 0;
+    for (let round = 1; round <= rounds && told < enough; round += 1) {
+      let over = false;
+      const talking = members.map(async (member, who) => {
+        for (let n = 0; !over; n += 1) await member.send(room, `${who} ${n}`);
+      });
+      await until(() => members.every((member) => member.cursors[room] > round * 20), "a talk");
+      if (enough < members.length) {
+        over = true;
+        await Promise.all(talking);
+      }
+      const marks = members.map((member) => member.mark);
+      server.child.kill("SIGTERM");
+      for (const member of members) {
+        await until(() => member.goodbyes.length === round, "the transport to close");
+        // No DISCONNECT packet: that would keep the client from coming back.
+        assert.ok(["transport close", "transport error"].includes(member.goodbyes.at(-1)), member.goodbyes.at(-1));
+        assert.equal(member.socket.active, true);
+      }
+      const heard = (member, at) => member.heard.slice(marks[at]).some(({ event, data }) => event === "server:draining" && data.reconnectInMs >= 0);
+      told += members.filter(heard).length;
+      assert.deepEqual(await server.ended, { code: 0, signal: null });
+      await server.up();
+      await until(() => members.every((member) => member.readies === round + 1), "everybody to come back", 60_000);
       over = true;
       await Promise.all(talking);
-      await until(() => members.every((member) => member.socket.io.engine.transport._polling), "the polls");
     }
-    server.child.kill("SIGTERM");
-    for (const member of members) {
-      await until(() => member.goodbyes.length > 0, "the transport to close");
-      // No DISCONNECT packet: that would keep the client from coming back.
-      assert.ok(["transport close", "transport error"].includes(member.goodbyes[0]), member.goodbyes[0]);
-      assert.equal(member.socket.active, true);
-    }
-    const told = members.map((member) => member.heard.find(({ event }) => event === "server:draining")?.data.reconnectInMs);
-    // Who is between two polls when the doors close hears of nothing and just comes back.
-    assert.ok(name === "by polling alone" ? told.some((ms) => ms >= 0) : told.every((ms) => ms >= 0), JSON.stringify(told));
-    assert.deepEqual(await server.ended, { code: 0, signal: null });
-    await server.up();
-    await until(() => members.every((member) => member.readies === 2), "everybody to come back", 60_000);
-    over = true;
-    await Promise.all(talking);
+    assert.ok(told >= enough, `${told} were told`);
     await members[0].send(room, "one more");
     const log = await history.readLog(server, people[0].token, room);
     await Promise.all(members.map((member) => member.reaches(room, log.at(-1).data.seq)));

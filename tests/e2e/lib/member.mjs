@@ -157,7 +157,8 @@ export class Member {
   async send(roomId, text, more = {}) {
     const message = { roomId, clientId: randomUUID(), text, ...more };
     for (let tries = 0; ; tries += 1) {
-      await until(() => this.#conn !== null, `${this.userId} to be connected`, 60_000);
+      // A loop: between the answer and our turn the connection may have gone again.
+      while (this.#conn === null) await until(() => this.#conn !== null, `${this.userId} to be connected`, 60_000);
       try {
         return await this.#attempt(message);
       } catch (error) {
