@@ -74,6 +74,10 @@ fn a_world_repeats_itself_from_its_seed() {
 
 #[test]
 fn every_planted_bug_is_caught() {
+    if run::number("CHATIFY_SEED").is_some() {
+        println!("one world is replayed: no search for planted bugs");
+        return;
+    }
     let mut missed = Vec::new();
     for bug in Bug::ALL {
         // Five searches in different worlds: how many it takes, in the middle, and what gives it away.
