@@ -2,7 +2,7 @@
 //!
 //! A library with a router and a few background tasks; it runs inside any process that gives it [`Ports`]. What happens
 //! once — a code is used, a refresh token is rotated, a session is signed out — is decided in the store by
-//! compare-and-set (docs/decisions/0003). It never stores or logs a code, a token or an address in clear.
+//! compare-and-set (docs/decisions/0003-one-time-facts-in-the-store.md). It never stores or logs a code, a token or an address in clear.
 //!
 //! The way of a sign-in: [`routes`] → `Auth::ask` ([`challenges`]: budgets, code, challenge and mail in one write) →
 //! [`outbox`] → the mail queue … `Auth::redeem` → `Auth::sign_in` ([`sessions`]) → tokens.
@@ -19,7 +19,6 @@ mod routes;
 mod secrets;
 mod sessions;
 
-use std::collections::HashSet;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -202,7 +201,7 @@ impl Auth {
             secrets: Arc::clone(&inner.secrets),
             clock: inner.ports.clock.clone(),
             metrics: inner.metrics.clone(),
-            under_way: Arc::new(Mutex::new(HashSet::new())),
+            taken: Arc::default(),
         }
     }
 }

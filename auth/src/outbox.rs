@@ -5,7 +5,7 @@
 //! answer nor the challenge's state tells the difference.
 
 use std::collections::HashSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -93,6 +93,41 @@ impl Outbox {
     }
 }
 
+/// The mails that this process has taken up, by id.
+///
+/// A mail may be found twice: by the search of the store and by its handler's nudge, in either order and also after it
+/// was published. So the ids of finished mails are remembered until the next search begins, which no longer finds them.
+#[derive(Default)]
+pub(crate) struct Taken {
+    /// Being published now.
+    under_way: HashSet<String>,
+    /// Done with since the last search of the store began.
+    finished: HashSet<String>,
+}
+
+impl Taken {
+    /// Whether a mail is to be published by whoever asks.
+    fn take(&mut self, id: &str) -> bool {
+        self.under_way.len() < UNDER_WAY_MAX
+            && !self.finished.contains(id)
+            && self.under_way.insert(id.to_owned())
+    }
+
+    /// A mail is out of hands. One that the store still holds is found again by the search after the next.
+    fn finish(&mut self, id: &str) {
+        self.under_way.remove(id);
+        // As many can finish between two searches as handlers hand over; beyond the bound a mail may go out twice, and
+        // the mailer knows it by its id.
+        if self.finished.len() < UNDER_WAY_MAX {
+            self.finished.insert(id.to_owned());
+        }
+    }
+
+    fn search_begins(&mut self) {
+        self.finished.clear();
+    }
+}
+
 /// What publishes mails.
 #[derive(Clone)]
 pub(crate) struct Publisher {
@@ -101,8 +136,8 @@ pub(crate) struct Publisher {
     pub(crate) secrets: Arc<Secrets>,
     pub(crate) clock: Clock,
     pub(crate) metrics: AuthMetrics,
-    /// Ids of the mails being published by this process.
-    pub(crate) under_way: Arc<Mutex<HashSet<String>>>,
+    /// What this process has taken up.
+    pub(crate) taken: Arc<Mutex<Taken>>,
 }
 
 impl Publisher {
@@ -124,6 +159,7 @@ impl Publisher {
 
     /// One search of the store for mails that nobody has confirmed.
     async fn sweep(&self, drain: &Drain) {
+        self.taken().search_begins();
         match self.store.pending_mails(SWEEP_ROWS).await {
             Ok(rows) => rows.into_iter().for_each(|row| self.take_up(row, drain)),
             Err(error) => warn!(%error, "pending mails could not be read; tried again soon"),
@@ -131,14 +167,9 @@ impl Publisher {
     }
 
     fn take_up(&self, row: MailJobRow, drain: &Drain) {
-        let mut under_way = self
-            .under_way
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        if under_way.len() >= UNDER_WAY_MAX || !under_way.insert(row.id.clone()) {
+        if !self.taken().take(&row.id) {
             return;
         }
-        drop(under_way);
         let (publisher, leaving) = (self.clone(), drain.leaving());
         drain.spawn("mail publication", async move {
             let id = row.id.clone();
@@ -146,12 +177,13 @@ impl Publisher {
                 () = leaving => {}
                 () = publisher.publish(row) => {}
             }
-            publisher
-                .under_way
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .remove(&id);
+            publisher.taken().finish(&id);
         });
+    }
+
+    fn taken(&self) -> MutexGuard<'_, Taken> {
+        // No call under the lock can panic in between, so the sets are whole.
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn publish(&self, row: MailJobRow) {
@@ -231,6 +263,18 @@ mod tests {
     use protocol::mail_job::Mail;
 
     use super::*;
+
+    #[test]
+    fn a_mail_that_is_found_twice_is_published_once() {
+        let mut taken = Taken::default();
+        taken.search_begins();
+        assert!(taken.take("j1"), "found by the search");
+        assert!(!taken.take("j1"), "and by the nudge while it is under way");
+        taken.finish("j1");
+        assert!(!taken.take("j1"), "and by the nudge afterwards");
+        taken.search_begins();
+        assert!(taken.take("j1"), "the store still holds it: once more");
+    }
 
     /// O2: a mail that waits in the store does not give its code away.
     #[test]

@@ -1,13 +1,17 @@
 //! Between processes: hints and mail jobs, at most once or at least once, said aloud.
 //!
+//! - [`hints::Bus`]: news between nodes, at most once.
+//! - [`roster::Roster`]: which nodes there are and who is connected where, right again within a lease.
 //! - [`mail::MailQueue`]: mail jobs, at least once.
 //! - [`limits::Limiter`]: budgets that hold over all processes, never a place for one-time facts.
 
 pub mod gcra;
+pub mod hints;
 pub mod limits;
 pub mod limits_local;
 pub mod mail;
 pub mod mail_local;
+pub mod roster;
 pub mod window;
 
 /// What every call across processes returns.

@@ -2,6 +2,7 @@
 
 pub mod engineio;
 pub mod entry;
+pub mod envelope;
 pub mod event;
 pub mod frame;
 pub mod ids;

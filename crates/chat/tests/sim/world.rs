@@ -91,7 +91,8 @@ pub(crate) enum Happening {
 struct Queued {
     at: u64,
     order: u64,
-    what: Happening,
+    /// Boxed: the heap moves what lies in it at each step.
+    what: Box<Happening>,
 }
 
 impl PartialEq for Queued {
@@ -474,7 +475,7 @@ impl World {
                 return;
             };
             self.now = at;
-            self.happen(what);
+            self.happen(*what);
         }
         if self.intact() {
             self.now = self.now.max(end);
@@ -549,7 +550,7 @@ impl World {
         self.queue.push(Queued {
             at,
             order: self.order,
-            what,
+            what: Box::new(what),
         });
     }
 

@@ -1,0 +1,47 @@
+//! News between nodes: at most once, in no order that anybody may rely on. A lost envelope costs latency and never a
+//! message, since the store is the truth and every room's log is dense.
+
+use protocol::envelope::{Envelope, Topic};
+use tokio::sync::mpsc;
+
+use crate::Future;
+
+/// Envelopes that a node's receiver may be behind; beyond it they are dropped and [`BusEvent::Lost`] says so.
+pub const EVENTS_MAX: usize = 16_384;
+
+/// What a node hears.
+#[derive(Clone, Debug, PartialEq)]
+pub enum BusEvent {
+    /// Another process, or this one, has said something on a topic that this process watches. May be its own word.
+    Said(Envelope),
+    /// The bus has confirmed a topic: what is published from now on arrives, as long as nothing is lost. Said again
+    /// after each time that the subscription had to be made anew (a reconnect, a failover, a moved slot); then
+    /// something may have been lost before it.
+    Watched(Topic),
+    /// Envelopes of any topic may have been lost: heads must be compared.
+    Lost,
+}
+
+/// The bus of one process.
+pub trait Bus: Send + Sync + 'static {
+    /// Hands an envelope over for everybody who watches its topic. Never blocks and never fails: what a full queue or a
+    /// server that is away does not take is dropped and counted. Envelopes of one process on one topic are sent in
+    /// the order of the calls.
+    fn publish(&self, envelope: Envelope);
+
+    /// A topic's envelopes are wanted from now on. Confirmed by [`BusEvent::Watched`]; asked for again until it is.
+    /// Watching what is watched changes nothing.
+    fn watch(&self, topic: Topic);
+
+    /// A topic's envelopes are not wanted any more. A few may still come.
+    fn unwatch(&self, topic: Topic);
+
+    /// What this process hears. There is one receiver; the second call panics.
+    fn events(&self) -> mpsc::Receiver<BusEvent>;
+
+    /// Whether everything that is watched is confirmed now. Cheap; feeds readiness and metrics.
+    fn healthy(&self) -> bool;
+
+    /// Sends what waits, within a second, and ends the connections.
+    fn close(&self) -> Future<'_, ()>;
+}
