@@ -28,7 +28,8 @@ pub(crate) fn answer(request: &Request, https: bool) -> Option<Response> {
     };
     let mut response = match found {
         Some(response) => response,
-        None if path.starts_with(IMMUTABLE) || !wants_page(request.headers()) => return None,
+        // A program that asks for something else (a probe, a scraper) must not take our page for a yes.
+        None if path.starts_with(IMMUTABLE) || !wants_page(path, request.headers()) => return None,
         // The client's own routes: the page finds its way by itself.
         None => file("index.html", request.headers(), true).unwrap_or_else(|| page(ABSENT.into())),
     };
@@ -36,11 +37,15 @@ pub(crate) fn answer(request: &Request, https: bool) -> Option<Response> {
     Some(response)
 }
 
-fn wants_page(headers: &HeaderMap) -> bool {
+/// Browsers that open a page name HTML; the front door is shown to everybody who would take it.
+fn wants_page(path: &str, headers: &HeaderMap) -> bool {
     let accept = headers
         .get(header::ACCEPT)
         .and_then(|value| value.to_str().ok());
-    accept.is_none_or(|accept| accept.contains("text/html") || accept.contains("*/*"))
+    match accept {
+        Some(accept) => accept.contains("text/html") || path.is_empty() && accept.contains("*/*"),
+        None => path.is_empty(),
+    }
 }
 
 fn page(body: axum::body::Body) -> Response {

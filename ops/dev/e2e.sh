@@ -17,8 +17,8 @@ else
 fi
 
 say "end to end: build"
-cargo build --locked --quiet
-cargo build --locked --quiet -p history --example judge
+# As `make test` has built them before: other packages would mean other features, and most of it built once more.
+cargo build --locked --quiet --workspace --bin chatify --example judge
 # A copy of their own: whoever builds meanwhile does not change the program under the stories.
 mkdir -p "$TARGET_DIR/e2e"
 copy=$(mktemp -d "$TARGET_DIR/e2e/bin.XXXXXX")

@@ -1,13 +1,13 @@
 //! How fast one person may change one room: 10 in 10 s with a burst of 20 (GCRA, one number a person).
 
 use protocol::ids::UserId;
+use protocol::limits::{SEND_BURST, SEND_PERIOD_MILLIS, SENDS_MAX};
 
 use crate::map::Map;
 
-/// One change a second, in the long run.
-const INTERVAL_MILLIS: u64 = 1_000;
-/// So many at once.
-const BURST: u64 = 20;
+/// One change takes so long to come back.
+const INTERVAL_MILLIS: u64 = SEND_PERIOD_MILLIS / SENDS_MAX as u64;
+const BURST: u64 = SEND_BURST as u64;
 /// Beyond so many people the spent entries are thrown out, so that a busy room does not grow for ever.
 const KEPT_MAX: usize = 1_024;
 

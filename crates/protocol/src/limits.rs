@@ -36,6 +36,12 @@ pub const PRESENCE_WATCH_MAX: usize = 200;
 pub const FRAME_BYTES_MAX: usize = 64 * 1024;
 /// Live connections of one person: phones, tabs, bots.
 pub const USER_CONNECTIONS_MAX: usize = 20;
+/// Changes that one person may make in one room, in [`SEND_PERIOD_MILLIS`] and in the long run.
+pub const SENDS_MAX: u32 = 10;
+/// The period of [`SENDS_MAX`].
+pub const SEND_PERIOD_MILLIS: u64 = 10_000;
+/// So many changes may come at once after a pause: a paste in parts, a row of reactions.
+pub const SEND_BURST: u32 = 20;
 /// A typing notice ends by itself after this many milliseconds.
 pub const TYPING_MILLIS: u64 = 6_000;
 /// How often a heartbeat is sent, in milliseconds.

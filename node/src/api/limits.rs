@@ -1,9 +1,11 @@
 //! `GET /v1/limits`: every size and pace that a client can meet.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::State;
 use axum::response::Response;
+use bus::limits::Policy;
 use protocol::limits as bound;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -12,6 +14,14 @@ use super::answer::{Result, ok};
 use super::throttle;
 use crate::ports::Ports;
 use crate::reads::SYNC_EVENTS_MAX;
+
+/// What rooms grant each person (`chat::pace`).
+const SENDS: Policy = Policy::even(
+    "sends",
+    bound::SENDS_MAX,
+    Duration::from_millis(bound::SEND_PERIOD_MILLIS),
+)
+.with_burst(bound::SEND_BURST);
 
 /// Every limit in force.
 #[derive(Serialize, ToSchema)]
@@ -59,7 +69,8 @@ pub(crate) struct LimitsInForce {
     ping_interval_ms: u64,
     /// Milliseconds that a heartbeat's answer may take.
     ping_timeout_ms: u64,
-    /// Budgets of REST calls; empty when rate limits are off.
+    /// Budgets: `sends` for changes of one room by one person, by socket or REST; the others for REST calls. Empty when
+    /// rate limits are off.
     rates: Vec<Rate>,
     /// There is a page at `/dev/mail` with the mails that this server did not send.
     dev_mailbox: bool,
@@ -85,13 +96,15 @@ struct Rate {
     responses((status = 200, description = "The limits.", body = LimitsInForce))
 )]
 pub(crate) async fn limits(State(ports): State<Arc<Ports>>) -> Result<Response> {
-    let policies = throttle::ALL.iter().filter(|_| ports.settings.limits);
-    let rates = policies.map(|policy| Rate {
-        name: policy.name,
-        limit: policy.limit,
-        seconds: policy.period.as_secs(),
-        burst: policy.most_at_once(),
-    });
+    let policies = std::iter::once(SENDS).chain(throttle::ALL);
+    let rates = policies
+        .filter(|_| ports.settings.limits)
+        .map(|policy| Rate {
+            name: policy.name,
+            limit: policy.limit,
+            seconds: policy.period.as_secs(),
+            burst: policy.most_at_once(),
+        });
     ok(&LimitsInForce {
         text_chars: bound::TEXT_CHARS_MAX,
         meta_bytes: bound::META_BYTES_MAX,

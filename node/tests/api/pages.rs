@@ -96,3 +96,22 @@ async fn the_reference_shows_every_call_event_and_schema_and_its_links_lead_some
     once.dedup();
     assert_eq!(once.len(), places.len(), "an anchor stands twice");
 }
+
+/// Probes and scrapers ask the admin listener; here they must not take the client's page for a yes.
+#[tokio::test]
+async fn the_page_is_shown_to_whoever_opens_one_and_to_no_probe() {
+    let world = World::new().await;
+    let page = |accept, path| call("GET", path).header("accept", accept);
+    for (accept, path) in [
+        ("text/html,*/*;q=0.8", "/"),
+        ("*/*", "/"),
+        ("text/html,*/*;q=0.8", "/rooms/somewhere"),
+    ] {
+        let reply = world.send(page(accept, path)).await.expect(200);
+        assert!(reply.text.contains("<html"), "{path}");
+    }
+    for path in ["/healthz", "/readyz", "/metrics", "/nowhere"] {
+        let reply = world.send(page("*/*", path)).await.expect(404);
+        assert_eq!(reply.code(), "not_found", "{path}");
+    }
+}

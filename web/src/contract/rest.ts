@@ -850,7 +850,10 @@ export interface components {
             presenceTextChars: number;
             /** @description People in one `presence:watch` or `GET /v1/presence`. */
             presenceWatch: number;
-            /** @description Budgets of REST calls; empty when rate limits are off. */
+            /**
+             * @description Budgets: `sends` for changes of one room by one person, by socket or REST; the others for REST calls. Empty when
+             *     rate limits are off.
+             */
             rates: components["schemas"]["Rate"][];
             /** @description Different emojis under one message. */
             reactions: number;
