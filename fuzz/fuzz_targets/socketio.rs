@@ -5,7 +5,9 @@ use libfuzzer_sys::fuzz_target;
 use protocol::socketio;
 
 fuzz_target!(|text: &str| {
-    let Ok(packet) = socketio::decode(text) else { return };
+    let Ok(packet) = socketio::decode(text) else {
+        return;
+    };
     assert!(packet.attachments() <= socketio::ATTACHMENTS_MAX);
     let once = socketio::encode(&packet);
     let again = socketio::decode(&once).expect("what we write can be read");

@@ -25,7 +25,10 @@ fn read(stream: &[u8], size: usize) -> Result<Vec<String>, u16> {
     for piece in stream.chunks(size) {
         let mut piece = piece.to_vec();
         let mut input = piece.as_mut_slice();
-        while let Some(message) = reader.next(&mut input, &BOUNDS).map_err(|v| v.close_code())? {
+        while let Some(message) = reader
+            .next(&mut input, &BOUNDS)
+            .map_err(|v| v.close_code())?
+        {
             if let Message::Text(text) = &message {
                 assert!(text.len() <= BOUNDS.message_bytes);
             }
