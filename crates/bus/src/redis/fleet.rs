@@ -3,10 +3,10 @@
 //! A server has three connections: one to publish, one to listen, one to ask (roster and limits). None waits for another.
 
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use protocol::envelope::Envelope;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -39,7 +39,9 @@ pub(crate) struct Fleet {
     pub(crate) over: CancellationToken,
     /// Ends speaking and listening.
     pub(crate) hushed: CancellationToken,
-    layout: RwLock<Arc<Layout>>,
+    layout: watch::Sender<Arc<Layout>>,
+    /// For the limits, while nobody is known to own a name.
+    pub(crate) unowned: Breaker,
     /// Held while another layout is made of the present one.
     drawing: Mutex<()>,
     wanted: Mutex<Wanted>,
@@ -112,10 +114,11 @@ impl Fleet {
             tasks: TaskTracker::new(),
             hushed: over.child_token(),
             over,
-            layout: RwLock::new(Arc::new(Layout {
+            layout: watch::Sender::new(Arc::new(Layout {
                 map: Map::unknown(),
                 stations: Vec::new(),
             })),
+            unowned: Breaker::new(),
             drawing: Mutex::default(),
             wanted: Mutex::default(),
             stations: AtomicU32::new(0),
@@ -128,7 +131,7 @@ impl Fleet {
                 map: Map::rendezvous(&fleet.seeds),
                 stations: stations.collect(),
             };
-            *fleet.layout.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(layout);
+            fleet.layout.send_replace(Arc::new(layout));
         }
         fleet
     }
@@ -146,7 +149,16 @@ impl Fleet {
     }
 
     pub(crate) fn layout(&self) -> Arc<Layout> {
-        Arc::clone(&self.layout.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.layout.borrow())
+    }
+
+    /// The server that owns a name, as soon as one is known to.
+    pub(crate) async fn owner_soon(&self, name: &Name) -> Option<Arc<Station>> {
+        let mut layouts = self.layout.subscribe();
+        let found = layouts
+            .wait_for(|layout| layout.owner(name).is_some())
+            .await;
+        found.ok()?.owner(name).map(Arc::clone)
     }
 
     /// The books of the subscriptions. Never held across an await.
@@ -209,7 +221,7 @@ impl Fleet {
         if before.map == after.map && ids(&before) == ids(&after) {
             return;
         }
-        *self.layout.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&after);
+        self.layout.send_replace(Arc::clone(&after));
         for station in &before.stations {
             if !after.stations.iter().any(|kept| kept.id == station.id) {
                 station.over.cancel();
