@@ -191,6 +191,7 @@ async fn a_failover_by_hand_and_a_killed_master_leave_nothing_silent() {
     let (master, _) = cluster.pair().await;
     cluster.nodes[master].kill();
     let begun = Instant::now();
+    until("the loss is noticed", async || !b.bus.healthy()).await;
     let again = repaired(&b, &mut events).await.len();
     let repair = begun.elapsed();
     let (first, all) = all_heard(&a.bus, &mut events, 200).await;
@@ -202,6 +203,25 @@ async fn a_failover_by_hand_and_a_killed_master_leave_nothing_silent() {
     cluster.settled().await;
     let (_, all) = all_heard(&a.bus, &mut events, 200).await;
     println!("the killed master is back as a replica: all heard within {all:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_master_that_freezes_is_replaced_and_may_come_back() {
+    let cluster = RedisCluster::start().await;
+    let (a, b, mut events) = watching(&cluster.url(), 100).await;
+    let (master, _) = cluster.pair().await;
+    cluster.nodes[master].freeze();
+    let begun = Instant::now();
+    repaired(&b, &mut events).await;
+    let repair = begun.elapsed();
+    let (first, all) = all_heard(&a.bus, &mut events, 100).await;
+    println!(
+        "SIGSTOP of a master: watched again after {repair:?}; then heard {first:?} to {all:?}"
+    );
+    cluster.nodes[master].thaw();
+    cluster.settled().await;
+    all_heard(&a.bus, &mut events, 100).await;
+    until("nothing stays unconfirmed", async || b.bus.healthy()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -34,6 +34,9 @@ pub(crate) struct Fleet {
     pub(crate) doubt: Notify,
     /// Nodes that were alive at the last beat; 0 when this process does not beat.
     pub(crate) nodes: AtomicUsize,
+    /// Speakers and listeners: the bus is closed when they have ended.
+    pub(crate) talking: TaskTracker,
+    /// Everybody else.
     pub(crate) tasks: TaskTracker,
     /// Ends everything.
     pub(crate) over: CancellationToken,
@@ -111,6 +114,7 @@ impl Fleet {
             teller,
             doubt: Notify::new(),
             nodes: AtomicUsize::new(0),
+            talking: TaskTracker::new(),
             tasks: TaskTracker::new(),
             hushed: over.child_token(),
             over,
@@ -228,7 +232,11 @@ impl Fleet {
             }
         }
         let servers: Vec<&str> = after.stations.iter().map(|s| s.server.as_str()).collect();
-        tracing::info!(?servers, "the owners of the bus's channels have changed");
+        if ids(&before) == ids(&after) {
+            tracing::debug!(?servers, "slots of the Redis Cluster have moved");
+        } else {
+            tracing::info!(?servers, "the Redis Cluster has other masters");
+        }
         if self.wanted().remap(|name| after.owner_id(name)) {
             self.lost();
         }
@@ -263,9 +271,9 @@ impl Fleet {
             over,
         });
         let (fleet, here) = (Arc::clone(self), Arc::clone(&station));
-        self.tasks.spawn(speak::speak(fleet, here, queue));
+        self.talking.spawn(speak::speak(fleet, here, queue));
         let (fleet, here) = (Arc::clone(self), Arc::clone(&station));
-        self.tasks.spawn(listen::listen(fleet, here));
+        self.talking.spawn(listen::listen(fleet, here));
         let (fleet, here) = (Arc::clone(self), Arc::clone(&station));
         self.tasks.spawn(line::keep(fleet, here, ends));
         // Whoever closes the bus closes it everywhere.
