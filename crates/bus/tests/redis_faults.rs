@@ -394,6 +394,48 @@ async fn nothing_in_redis_tells_whom_it_is_about() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_user_with_the_few_rights_that_the_schema_names_is_enough() {
+    let server = Server::start().await;
+    let schema = include_str!("../src/redis/schema.md");
+    let rights = schema
+        .split("ACL SETUSER ")
+        .nth(1)
+        .unwrap()
+        .split("```")
+        .next()
+        .unwrap();
+    let words: Vec<&str> = ["ACL", "SETUSER"]
+        .into_iter()
+        .chain(rights.split_whitespace())
+        .collect();
+    server.ask(&words).await;
+    let url = format!("redis://chatify:PASSWORD@{}", server.address());
+    let (a, b, mut events) = watching(&url, 3).await;
+    all_heard(&a.bus, &mut events, 3).await;
+    b.bus.unwatch(Topic::Room(room(0)));
+    b.bus.watch(Topic::Room(room(9)));
+    while next(&mut events).await != BusEvent::Watched(Topic::Room(room(9))) {}
+    let card = NodeCard {
+        id: NodeId(1),
+        name: "a".into(),
+        url: "http://127.0.0.1:1".into(),
+    };
+    assert_eq!(a.roster.beat(card.clone()).await.unwrap(), [card]);
+    let user = UserId(Uuid::from_u128(1));
+    a.roster.put(NodeId(1), vec![(user, None)]).await.unwrap();
+    a.roster.standings(vec![user]).await.unwrap();
+    a.roster.leave(NodeId(1)).await.unwrap();
+    for policy in [
+        Policy::even("even", 5, Duration::from_secs(60)),
+        Policy::strict("strict", 5, Duration::from_secs(60)),
+    ] {
+        a.limiter.take("a", policy, 1_800_000_000_000).await;
+        a.limiter.look("a", policy, 1_800_000_000_000).await;
+    }
+    assert_eq!(a.counters.limits_local.get(), 0);
+}
+
 #[tokio::test]
 async fn a_url_that_names_no_bus_is_one_clear_line() {
     let key: ClusterKey = key();
