@@ -88,7 +88,8 @@ async fn until_wanted(fleet: &Fleet, station: &Station) {
 fn leave(fleet: &Fleet, station: u32) {
     let lost = fleet.wanted().gone(station);
     fleet.count();
-    if lost {
+    // At the end nobody wants to know.
+    if lost && !fleet.hushed.is_cancelled() {
         fleet.lost();
     }
 }
