@@ -291,7 +291,9 @@ impl Ear {
             (PushKind::Subscribe | PushKind::SSubscribe, [Value::BulkString(channel), ..]) => {
                 if let Some(name) = Name::read(channel) {
                     let mut wanted = self.fleet.wanted();
-                    if let Some(topic) = wanted.confirmed(name, self.place) {
+                    // Read under the lock: whoever changes the owners looks at what is held afterwards.
+                    let owner = self.fleet.layout().owner_id(&name);
+                    if let Some(topic) = wanted.confirmed(name, self.place, owner) {
                         self.fleet.teller.watched(topic);
                     }
                 }
