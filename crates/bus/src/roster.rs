@@ -39,8 +39,8 @@ pub struct NodeCard {
     pub url: String,
 }
 
-/// How one person stands, by node.
-pub type Standings = Vec<(NodeId, Standing)>;
+/// How one person stands, by node; at most once each.
+pub type ByNode = Vec<(NodeId, Standing)>;
 
 /// The roster of a cluster.
 pub trait Roster: Send + Sync + 'static {
@@ -59,5 +59,5 @@ pub trait Roster: Send + Sync + 'static {
 
     /// How people stand on all nodes that were ever put and not forgotten; whether a node is alive is the reader's to
     /// check against the last beat. In the order asked.
-    fn standings(&self, people: Vec<UserId>) -> Future<'_, Result<Vec<Standings>, Away>>;
+    fn standings(&self, people: Vec<UserId>) -> Future<'_, Result<Vec<ByNode>, Away>>;
 }
