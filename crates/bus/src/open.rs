@@ -27,7 +27,7 @@ pub struct Cluster {
     pub counters: Arc<BusCounters>,
 }
 
-/// The URL cannot be used; what it says holds no password.
+/// A URL cannot be used. One line for the operator, without a password; the caller adds the name of the setting.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OpenError(pub(crate) String);
 
