@@ -133,7 +133,7 @@ async fn live(config: Config) -> Result<(), Failure> {
         drain_deadline: config.process.drain_deadline,
     };
     let node =
-        Node::start(&config.node, &listen, ports, &doors, router, None).map_err(|error| {
+        Node::start(&config.node, &listen, ports, &doors, (router, None)).map_err(|error| {
             Failure::Failed(format!(
                 "cannot listen on {} (`listen`): {error}",
                 listen.address

@@ -61,8 +61,7 @@ impl Node {
         listen: &Listen,
         ports: Arc<Ports>,
         doors: &Doors,
-        router: Router,
-        cluster: Option<Cluster>,
+        (router, cluster): (Router, Option<Cluster>),
     ) -> io::Result<Self> {
         let backend = Handle::current();
         let metrics = NodeMetrics::register();
