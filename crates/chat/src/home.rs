@@ -430,7 +430,11 @@ impl Home {
             }
             for next in self.timeline.offer(entry, now.mono) {
                 let busy = self.busy.get_or_insert_default();
-                if doing.ways.limits && !own.contains(&next.seq) && is_paced(&next.change) {
+                if doing.ways.cluster
+                    && doing.ways.limits
+                    && !own.contains(&next.seq)
+                    && is_paced(&next.change)
+                {
                     // Made on another node: it costs its sender here, too, so that a pace holds over all nodes.
                     let age = now.wall.0.saturating_sub(next.at.0);
                     let age = u64::try_from(age).unwrap_or(0);

@@ -7,6 +7,8 @@
 
 mod beat;
 mod hearing;
+#[cfg(test)]
+mod hearing_tests;
 mod line;
 mod revocations;
 mod standings;

@@ -35,7 +35,7 @@ pub(super) struct Said {
 
 /// The acting end.
 pub(super) struct Heard {
-    words: mpsc::Receiver<Word>,
+    pub(super) words: mpsc::Receiver<Word>,
     missed: Arc<Notify>,
 }
 
