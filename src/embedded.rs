@@ -132,12 +132,13 @@ async fn live(config: Config) -> Result<(), Failure> {
         address: config.top.listen,
         drain_deadline: config.process.drain_deadline,
     };
-    let node = Node::start(&config.node, &listen, ports, &doors, router).map_err(|error| {
-        Failure::Failed(format!(
-            "cannot listen on {} (`listen`): {error}",
-            listen.address
-        ))
-    })?;
+    let node =
+        Node::start(&config.node, &listen, ports, &doors, router, None).map_err(|error| {
+            Failure::Failed(format!(
+                "cannot listen on {} (`listen`): {error}",
+                listen.address
+            ))
+        })?;
     let address = node.local_addr();
     let admin_address = config.process.admin_listen;
     let admin = service::admin::serve(admin_address, Admin { readiness, metrics }, &drain)

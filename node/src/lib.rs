@@ -1,6 +1,7 @@
 //! The Socket.IO node: shards, REST, presence.
 
 pub mod api;
+pub mod cluster;
 mod config;
 pub mod contract;
 mod metrics;

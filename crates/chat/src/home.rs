@@ -4,6 +4,7 @@
 //! keeps only its position; everything else lies behind one pointer and goes after a minute of silence.
 
 use std::collections::VecDeque;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use protocol::entry::{Change, Draft, Entry, Hint};
@@ -37,6 +38,9 @@ const ANNOUNCE_MILLIS: [u64; 3] = [250, 1_000, 2_000];
 const HINT_ENTRIES_MAX: usize = 64;
 /// Bytes of the entries' frames in a hint.
 const HINT_BYTES_MAX: usize = 64 * 1024;
+/// Places of a batch that is not ours.
+#[expect(clippy::reversed_empty_ranges, reason = "it contains nothing")]
+const NONE_OWN: RangeInclusive<Seq> = 1..=0;
 /// The pause after a failed read of a gap.
 const READ_PAUSE_MILLIS: u64 = 200;
 
@@ -223,17 +227,8 @@ impl Home {
     }
 
     fn pass(&mut self, now: Now, passing: Passing, doing: &mut Doing<'_>) {
-        if let Passing::Typing { user, active } = passing {
-            let busy = self.busy.get_or_insert_default();
-            let at = busy.typing.iter().position(|(other, _)| *other == user);
-            match (at, active) {
-                // Said a moment ago: the others need not hear it again.
-                (Some(at), true) if busy.typing[at].1 > now.mono + TYPING_MILLIS - 1_000 => return,
-                (Some(at), true) => busy.typing[at].1 = now.mono + TYPING_MILLIS,
-                (None, true) => busy.typing.push((user, now.mono + TYPING_MILLIS)),
-                (Some(at), false) => drop(busy.typing.swap_remove(at)),
-                (None, false) => return,
-            }
+        if !self.is_news(now, &passing) {
+            return;
         }
         if doing.ways.cluster {
             doing.out.push(Effect::PublishPassing {
@@ -250,15 +245,37 @@ impl Home {
         );
     }
 
-    /// Short-lived news from another node.
-    pub(crate) fn passed(&mut self, passing: Passing, doing: &mut Doing<'_>) {
-        self.tell_hubs(
-            Notice::Passing {
-                room: self.room,
-                passing,
-            },
-            doing,
-        );
+    /// Short-lived news from another node, or our own that has come back.
+    pub(crate) fn passed(&mut self, now: Now, passing: Passing, doing: &mut Doing<'_>) {
+        if self.is_news(now, &passing) {
+            self.tell_hubs(
+                Notice::Passing {
+                    room: self.room,
+                    passing,
+                },
+                doing,
+            );
+        }
+    }
+
+    /// Keeps who writes, wherever: what was said a moment ago need not be heard again, and a lost "has stopped" ends
+    /// by itself.
+    fn is_news(&mut self, now: Now, passing: &Passing) -> bool {
+        let Passing::Typing { user, active } = *passing else {
+            return true;
+        };
+        let busy = self.busy.get_or_insert_default();
+        let at = busy.typing.iter().position(|(other, _)| *other == user);
+        match (at, active) {
+            (Some(at), true) if busy.typing[at].1 > now.mono + TYPING_MILLIS - 1_000 => {
+                return false;
+            }
+            (Some(at), true) => busy.typing[at].1 = now.mono + TYPING_MILLIS,
+            (None, true) => busy.typing.push((user, now.mono + TYPING_MILLIS)),
+            (Some(at), false) => drop(busy.typing.swap_remove(at)),
+            (None, false) => return false,
+        }
+        true
     }
 
     /// Another node's hint.
@@ -286,7 +303,7 @@ impl Home {
             );
         }
         self.timeline.aim(hint.head.seq, now.mono);
-        self.deliver(now, hint.entries, doing);
+        self.deliver(now, hint.entries, NONE_OWN, doing);
     }
 
     /// The bus says that hints reach this node from now on, or may have been lost: where does the log end?
@@ -353,7 +370,9 @@ impl Home {
 
     /// Own entries are in the log: this node hears them directly, the others by a hint.
     fn committed(&mut self, now: Now, entries: &Arc<[Entry]>, doing: &mut Doing<'_>) {
-        let Some(last) = entries.last() else { return };
+        let (Some(first), Some(last)) = (entries.first(), entries.last()) else {
+            return;
+        };
         for entry in entries.iter() {
             if let Change::Joined { member } = &entry.change {
                 doing.tell_person(member.user_id, Told::AddedTo { room: self.room });
@@ -363,7 +382,7 @@ impl Home {
                 }
             }
         }
-        self.deliver(now, entries.to_vec(), doing);
+        self.deliver(now, entries.to_vec(), first.seq..=last.seq, doing);
         if doing.ways.cluster {
             let busy = self.busy.get_or_insert_default();
             busy.announce = ANNOUNCE_MILLIS
@@ -406,8 +425,14 @@ impl Home {
         }
     }
 
-    /// Offers entries to the timeline; what is next goes to every hub that listens.
-    fn deliver(&mut self, now: Now, entries: Vec<Entry>, doing: &mut Doing<'_>) {
+    /// Offers entries to the timeline; what is next goes to every hub that listens. `own` were made here.
+    fn deliver(
+        &mut self,
+        now: Now,
+        entries: Vec<Entry>,
+        own: RangeInclusive<Seq>,
+        doing: &mut Doing<'_>,
+    ) {
         let Some(epoch) = self.epoch else { return };
         let mut turns = Vec::new();
         for entry in entries {
@@ -417,6 +442,12 @@ impl Home {
             }
             for next in self.timeline.offer(entry, now.mono) {
                 let busy = self.busy.get_or_insert_default();
+                if doing.ways.limits && !own.contains(&next.seq) && is_paced(&next.change) {
+                    // Made on another node: it costs its sender here, too, so that a pace holds over all nodes.
+                    let age = now.wall.0.saturating_sub(next.at.0);
+                    let age = u64::try_from(age).unwrap_or(0);
+                    busy.paces.charge(next.actor, now.mono, age);
+                }
                 busy.lane.follow(&next);
                 busy.last_n = next.n;
                 let key = next.key;
@@ -544,7 +575,7 @@ impl Home {
                 );
             }
         }
-        self.deliver(now, entries, doing);
+        self.deliver(now, entries, NONE_OWN, doing);
     }
 
     /// When [`Home::tick`] has something to do.
@@ -641,6 +672,17 @@ impl Busy {
             && self.typing.is_empty()
             && self.announce.is_empty()
     }
+}
+
+/// Whether a change costs its actor of their pace, as its intent did.
+fn is_paced(change: &Change) -> bool {
+    matches!(
+        change,
+        Change::Said { .. }
+            | Change::Edited { .. }
+            | Change::Deleted { .. }
+            | Change::Reacted { .. }
+    )
 }
 
 impl Turn {

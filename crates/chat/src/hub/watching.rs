@@ -185,7 +185,12 @@ impl Hub {
         socket.shrink();
         if question.room {
             let mut there = question.found;
-            there.retain(|presence| presence.status != PresenceStatus::Offline);
+            there.retain(|presence| {
+                !matches!(
+                    presence.status,
+                    PresenceStatus::Offline | PresenceStatus::Unknown
+                )
+            });
             let count = there.len();
             there.truncate(SAMPLE_MAX);
             answers::ok(

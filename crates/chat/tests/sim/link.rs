@@ -186,6 +186,11 @@ impl World {
                 room,
                 active,
             },
+            Up::Set { ack, status } => Input::PresenceSet {
+                asked: asked(ack),
+                status,
+                text: None,
+            },
             Up::Unsubscribe { ack, room } => Input::Unsubscribe {
                 asked: asked(ack),
                 room,
