@@ -83,8 +83,10 @@ impl Node {
         });
         let seeds = seeds()?;
         let for_shards = shared.clone();
+        let mut server = server_config(config, listen, &ports)?;
+        server.node = line.as_ref().map_or(0, |line| line.me().0);
         let server = Server::start(
-            server_config(config, listen, &ports)?,
+            server,
             move |me, all| Shard::new(for_shards.clone(), me, all, seeds[usize::from(me)]),
             fallback,
             elsewhere,
