@@ -61,15 +61,14 @@ impl Node {
         listen: &Listen,
         ports: Arc<Ports>,
         doors: &Doors,
-        router: Router,
-        cluster: Option<Cluster>,
+        (router, cluster): (Router, Option<Cluster>),
     ) -> io::Result<Self> {
         let backend = Handle::current();
         let metrics = NodeMetrics::register();
         let elsewhere = cluster.as_ref().and_then(|one| one.elsewhere.clone());
         let line = cluster.map(|one| Arc::new(Line::new(one, NodeMetrics::register())));
         let shared = Arc::new(Shared {
-            name: config.name.clone().unwrap_or_else(host_name),
+            name: config.name(),
             reads: Arc::new(tokio::sync::Semaphore::new(config.reads)),
             backend: backend.clone(),
             metrics,
@@ -187,14 +186,6 @@ fn seeds() -> io::Result<Vec<[u64; 4]>> {
             Ok([word(0), word(1), word(2), word(3)])
         })
         .collect()
-}
-
-fn host_name() -> String {
-    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    match name.trim() {
-        "" => "node".to_owned(),
-        name => name.to_owned(),
-    }
 }
 
 /// Requests that are no socket's: the router answers them on the backend runtime.

@@ -19,7 +19,7 @@ pub(crate) fn serve(settings: &Settings) -> Result<String, Failure> {
     let (top, cluster): (TopConfig, ClusterConfig) = (settings.read()?, settings.read()?);
     let config: AuthConfig = settings.read()?;
     let mut wanted = Wanted::default();
-    let store_url = wanted.store(&top);
+    wanted.store(&top);
     wanted.bus(&cluster);
     wanted.mail_queue(&cluster);
     let key = wanted.key(&cluster);
@@ -28,7 +28,7 @@ pub(crate) fn serve(settings: &Settings) -> Result<String, Failure> {
     }
     wanted.check()?;
     live(settings, async move |life: Life| {
-        let store = backends::shared_store(&life, &store_url, &cluster).await?;
+        let store = backends::shared_store(&life, &top, &cluster).await?;
         let shared = backends::bus(&life, &cluster, &key).await?;
         let queue = backends::mail_queue(&life, &cluster, &key).await?;
         let ports = Ports {

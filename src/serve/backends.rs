@@ -5,15 +5,20 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use aws_lc_rs::hmac;
+use bus::hints::Bus;
 use bus::mail::MailQueue;
+use bus::{Cluster, ClusterKey};
+use protocol::ids::UserId;
 use service::config::Url;
 use service::readiness::Check;
 use service::secret::Secret;
 use store::{Store, StoreError};
 use tokio::time::{Instant, sleep};
 use tracing::{info, warn};
+use uuid::Uuid;
 
-use super::Life;
+use super::{Ending, Life};
 use crate::Failure;
 use crate::config::{ClusterConfig, TopConfig};
 
@@ -21,6 +26,8 @@ use crate::config::{ClusterConfig, TopConfig};
 const HEALTH_PERIOD: Duration = Duration::from_secs(1);
 /// The pause between two tries to reach what may come up later.
 const RETRY_PERIOD: Duration = Duration::from_secs(1);
+/// What the mail key is made for.
+const MAIL_KEY_PURPOSE: &[u8] = b"chatify: mail jobs between auth and mailer, 1";
 
 /// Why a backend is not open.
 enum NotOpen {
@@ -47,9 +54,11 @@ pub(crate) async fn own_store(top: &TopConfig) -> Result<Arc<dyn Store>, Failure
 /// The store of a cluster; waited for.
 pub(super) async fn shared_store(
     life: &Life,
-    url: &Url,
+    top: &TopConfig,
     config: &ClusterConfig,
 ) -> Result<Arc<dyn Store>, Failure> {
+    let url = top.store.as_ref();
+    let url = url.ok_or_else(|| Failure::of("`store` is not set"))?;
     let store = waited_for(life, ("store", url), config, async || {
         store::open(url.expose()).await.map_err(|error| match error {
             StoreError::Unavailable(why) | StoreError::Unknown(why) => NotOpen::Yet(why),
@@ -67,6 +76,58 @@ pub(super) fn watch_store(life: &Life, store: &Arc<dyn Store>) {
     life.drain.spawn_background("store health", async move {
         watch(check, "the store takes no writes", || store.healthy()).await;
     });
+}
+
+/// What all processes of a cluster share beside the store; waited for. Later it may go away and come back.
+pub(super) async fn bus(
+    life: &Life,
+    config: &ClusterConfig,
+    key: &Secret,
+) -> Result<Cluster, Failure> {
+    let url = &config.bus;
+    let key = ClusterKey::new(key.expose()).map_err(Failure::of)?;
+    let opened = bus::open(url.expose(), &key).map_err(|error| cannot("bus", url, error))?;
+    let nobody = UserId(Uuid::nil());
+    waited_for(life, ("bus", url), config, async || {
+        let reached = opened.roster.standings(vec![nobody]).await;
+        reached.map(drop).map_err(|away| NotOpen::Yet(away.0))
+    })
+    .await?;
+    Ok(opened)
+}
+
+/// The queue of mails; waited for. Later it may go away and come back.
+pub(super) async fn mail_queue(
+    life: &Life,
+    config: &ClusterConfig,
+    key: &Secret,
+) -> Result<Arc<dyn MailQueue>, Failure> {
+    let url = &config.mail_queue;
+    let opened = bus::mail::open(url.expose(), &mail_key(key));
+    let queue = opened.map_err(|error| cannot("mail-queue", url, error))?;
+    waited_for(life, ("mail-queue", url), config, async || {
+        queue.dead(1).await.map(drop).map_err(|error| NotOpen::Yet(error.to_string()))
+    })
+    .await?;
+    Ok(queue)
+}
+
+/// The key that mails are sealed with on their way, made from the cluster's and from nothing else.
+fn mail_key(key: &Secret) -> [u8; 32] {
+    let root = hmac::Key::new(hmac::HMAC_SHA256, key.expose().as_bytes());
+    let mut made = [0; 32];
+    made.copy_from_slice(hmac::sign(&root, MAIL_KEY_PURPOSE).as_ref());
+    made
+}
+
+/// The bus says what waits and ends; more than once does no harm.
+pub(super) fn closing_bus(bus: Arc<dyn Bus>) -> Ending {
+    Box::pin(async move { bus.close().await })
+}
+
+/// The store ends after what it has accepted is durable.
+pub(super) fn closing_store(store: Arc<dyn Store>) -> Ending {
+    Box::pin(async move { store.close().await })
 }
 
 /// Tries to open a backend until it can be reached, it turns out that it never will, or patience ends.

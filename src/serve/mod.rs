@@ -45,8 +45,11 @@ struct Life {
     config: ProcessConfig,
 }
 
+/// Ends a backend.
+type Ending = Pin<Box<dyn Future<Output = ()> + Send>>;
+
 /// What is to be ended after the drain, in this order, and what it is called.
-type Endings = Vec<(&'static str, Pin<Box<dyn Future<Output = ()> + Send>>)>;
+type Endings = Vec<(&'static str, Ending)>;
 
 /// Lives: `begin` starts a service and returns when it serves.
 fn live<F>(settings: &Settings, begin: impl FnOnce(Life) -> F) -> Result<String, Failure>

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
+use bus::roster::NodeCard;
 use node::cluster::Cluster;
 use node::contract::Documents;
 use node::jwks::KeyKeeper;
@@ -32,7 +33,7 @@ pub(crate) fn serve(settings: &Settings) -> Result<String, Failure> {
     let config: NodeConfig = settings.read()?;
     let tokens: auth::AuthConfig = settings.read()?;
     let mut wanted = Wanted::default();
-    let store_url = wanted.store(&top);
+    wanted.store(&top);
     wanted.bus(&cluster);
     let key = wanted.key(&cluster);
     let url = wanted.advertised(&cluster, top.listen);
@@ -45,7 +46,7 @@ pub(crate) fn serve(settings: &Settings) -> Result<String, Failure> {
         let check = life.readiness.register("keys");
         life.drain.spawn_background("keys", keeper.run(check));
 
-        let store = backends::shared_store(&life, &store_url, &cluster).await?;
+        let store = backends::shared_store(&life, &top, &cluster).await?;
         let shared = backends::bus(&life, &cluster, &key).await?;
         let doors = Doors::default();
         let card = NodeCard {

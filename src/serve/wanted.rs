@@ -7,7 +7,7 @@ use node::plain_url;
 use service::config::{ConfigError, Url};
 use service::secret::Secret;
 
-use crate::config::ClusterConfig;
+use crate::config::{ClusterConfig, TopConfig};
 
 /// The shortest cluster key, in characters.
 const KEY_CHARS_MIN: usize = 32;
@@ -25,7 +25,7 @@ impl Wanted {
     }
 
     /// A backend that all processes share; `like` is an example.
-    pub(super) fn shared(&mut self, setting: &str, url: Option<&Url>, like: &str) {
+    fn shared(&mut self, setting: &str, url: Option<&Url>, like: &str) {
         let what = match url {
             None => "is not set".to_owned(),
             Some(url) if matches!(url.scheme(), "sqlite" | "local") => {
@@ -34,6 +34,26 @@ impl Wanted {
             Some(_) => return,
         };
         self.refuse(setting, format_args!("{what}. Name one that all processes share, such as {like}"));
+    }
+
+    /// The store that all processes share.
+    pub(super) fn store(&mut self, top: &TopConfig) {
+        self.shared("store", top.store.as_ref(), "mongodb://HOST/chatify");
+    }
+
+    /// The bus that all processes share.
+    pub(super) fn bus(&mut self, config: &ClusterConfig) {
+        self.shared("bus", Some(&config.bus), "redis://HOST:6379");
+    }
+
+    /// The queue of mails that all processes share.
+    pub(super) fn mail_queue(&mut self, config: &ClusterConfig) {
+        self.shared("mail-queue", Some(&config.mail_queue), "amqp://HOST:5672");
+    }
+
+    /// Where auth is.
+    pub(super) fn auth_url(&mut self, config: &ClusterConfig) -> String {
+        self.plain("auth-url", config.auth_url.as_deref(), "a node fetches auth's keys from it")
     }
 
     /// A backend within this process; `instead` says which services take another.
@@ -58,7 +78,7 @@ impl Wanted {
     }
 
     /// Where other processes reach one: `http://HOST:PORT`.
-    pub(super) fn plain(&mut self, setting: &str, url: Option<&str>, what: &str) -> String {
+    fn plain(&mut self, setting: &str, url: Option<&str>, what: &str) -> String {
         match url.map(plain_url) {
             Some(Ok(url)) => return url,
             Some(Err(why)) => self.refuse(setting, why),

@@ -11,7 +11,6 @@ use protocol::entry::{Change, Draft, Entry, Hint};
 use protocol::event::ServerEvent;
 use protocol::frame::Frame;
 use protocol::ids::{ClientId, MessageId, RoomId, UserId};
-use protocol::limits::TYPING_MILLIS;
 use protocol::message::Seq;
 use protocol::problem::{Code, Problem};
 use protocol::room::{Epoch, Head};
@@ -19,6 +18,7 @@ use protocol::room::{Epoch, Head};
 use crate::lane::{Lane, LaneEffect};
 use crate::pace::Paces;
 use crate::timeline::Timeline;
+use crate::typing::Writers;
 use crate::{
     ConnId, Effect, HomeCommand, HubId, Notice, Now, Origin, Passage, Passing, StoreAnswer,
     StoreQuestion, Told, Turn,
@@ -78,7 +78,7 @@ struct Busy {
     tail: VecDeque<(ClientId, Turn)>,
     read: Read,
     lagging: Vec<Lagging>,
-    typing: Vec<(UserId, u64)>,
+    typing: Writers,
     announce: VecDeque<u64>,
     /// Who became a member by what is still announced: their sockets on other nodes may not be in the room yet.
     added: Vec<UserId>,
@@ -258,24 +258,12 @@ impl Home {
         }
     }
 
-    /// Keeps who writes, wherever: what was said a moment ago need not be heard again, and a lost "has stopped" ends
-    /// by itself.
     fn is_news(&mut self, now: Now, passing: &Passing) -> bool {
         let Passing::Typing { user, active } = *passing else {
             return true;
         };
         let busy = self.busy.get_or_insert_default();
-        let at = busy.typing.iter().position(|(other, _)| *other == user);
-        match (at, active) {
-            (Some(at), true) if busy.typing[at].1 > now.mono + TYPING_MILLIS - 1_000 => {
-                return false;
-            }
-            (Some(at), true) => busy.typing[at].1 = now.mono + TYPING_MILLIS,
-            (None, true) => busy.typing.push((user, now.mono + TYPING_MILLIS)),
-            (Some(at), false) => drop(busy.typing.swap_remove(at)),
-            (None, false) => return false,
-        }
-        true
+        busy.typing.says(user, active, now.mono)
     }
 
     /// Another node's hint.
@@ -592,7 +580,7 @@ impl Home {
         if let Some(busy) = &self.busy {
             sooner(busy.lane.deadline());
             sooner(busy.announce.front().copied());
-            sooner(busy.typing.iter().map(|(_, until)| *until).min());
+            sooner(busy.typing.deadline());
             if let Read::Pausing { until } = busy.read {
                 sooner(Some(until));
             }
@@ -614,13 +602,7 @@ impl Home {
             if matches!(busy.read, Read::Pausing { until } if until <= now.mono) {
                 busy.read = Read::Idle;
             }
-            let over: Vec<UserId> = busy
-                .typing
-                .iter()
-                .filter(|(_, until)| *until <= now.mono)
-                .map(|(user, _)| *user)
-                .collect();
-            busy.typing.retain(|(_, until)| *until > now.mono);
+            let over = busy.typing.over(now.mono);
             let announce = busy.announce.front().is_some_and(|at| *at <= now.mono);
             if announce {
                 busy.announce.pop_front();

@@ -21,6 +21,7 @@ mod pace;
 mod people;
 mod question;
 mod timeline;
+mod typing;
 
 use std::sync::Arc;
 

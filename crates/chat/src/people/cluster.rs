@@ -63,7 +63,7 @@ impl Cluster {
         [read_at, again, self.sweep_at].into_iter().flatten().min()
     }
 
-    fn want(&mut self, now: Now, user: UserId) {
+    pub(super) fn want(&mut self, now: Now, user: UserId) {
         self.wanted.insert(user);
         let pause = match self.failures {
             0 => GATHER_MILLIS,
@@ -226,6 +226,7 @@ impl People {
                     self.change(now, user, out, |person, _| {
                         let far = person.far();
                         far.reading = false;
+                        far.stale = false;
                         far.heard.clear();
                         let since = *far.doubted_since.get_or_insert(now.mono);
                         if since + DOUBT_MILLIS <= now.mono {
@@ -298,7 +299,7 @@ impl People {
             let far = person.far();
             if far.reading {
                 // Its answer may be older than what made us ask: once more, afterwards.
-                cluster.want(now, user);
+                far.stale = true;
             } else {
                 far.reading = true;
                 users.push(user);

@@ -45,6 +45,8 @@ pub(super) struct Far {
     pub(super) doubted_since: Option<u64>,
     /// A reading is under way; nodes that spoke meanwhile know better than it.
     pub(super) reading: bool,
+    /// It must be read once more afterwards.
+    pub(super) stale: bool,
     pub(super) heard: Vec<NodeId>,
     /// Whose question waits for the reading.
     pub(super) askers: Vec<(HubId, ConnId)>,
@@ -196,7 +198,8 @@ impl Far {
         }
     }
 
-    /// The roster says how they stand everywhere. Says whether a node spoke while it was read: then it may be stale.
+    /// The roster says how they stand everywhere. Says whether that may be old: a node spoke while it was read, or
+    /// something was lost.
     pub(super) fn read(&mut self, me: NodeId, found: Vec<(NodeId, Standing)>) -> bool {
         self.reading = false;
         self.known = true;
@@ -208,7 +211,7 @@ impl Far {
                 .into_iter()
                 .filter(|(node, _)| *node != me && !heard.contains(node)),
         );
-        !heard.is_empty()
+        std::mem::take(&mut self.stale) || !heard.is_empty()
     }
 
     /// Nothing may be concluded from what was known.

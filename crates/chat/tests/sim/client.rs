@@ -112,6 +112,13 @@ impl Client {
         self.cursors.get(&room).copied()
     }
 
+    /// A subscription of its may be under way.
+    pub(crate) fn waits_for_streams(&self) -> bool {
+        let streams =
+            |one: &Waiting| matches!(one, Waiting::Unsubscribe { .. } | Waiting::Other { .. });
+        self.waiting.values().any(streams)
+    }
+
     pub(crate) fn waits(&self) -> usize {
         self.waiting.len()
     }

@@ -265,7 +265,8 @@ impl World {
     /// Somebody goes for good: by hanging up, or because their nodes die under them.
     pub(crate) fn somebody_leaves(&mut self) {
         let user = self.users[self.rng.index(self.users.len())];
-        let dies = self.rng.chance(600);
+        // Where announcements bound every delivery, their publishers live.
+        let dies = self.rng.chance(600) && !self.plan.hints_barely_arrive;
         self.note(|_| format!("{user} leaves for good, and their nodes die: {dies}"));
         self.tally.count("people who left for good");
         self.left = Some(user);
