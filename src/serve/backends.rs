@@ -8,7 +8,6 @@ use std::time::Duration;
 use aws_lc_rs::hmac;
 use bus::hints::Bus;
 use bus::mail::MailQueue;
-use bus::{Cluster, ClusterKey};
 use protocol::ids::UserId;
 use service::config::Url;
 use service::readiness::Check;
@@ -18,6 +17,7 @@ use tokio::time::{Instant, sleep};
 use tracing::{info, warn};
 use uuid::Uuid;
 
+use super::openers::{self, Cluster, ClusterKey};
 use super::{Ending, Life};
 use crate::Failure;
 use crate::config::{ClusterConfig, TopConfig};
@@ -86,7 +86,7 @@ pub(super) async fn bus(
 ) -> Result<Cluster, Failure> {
     let url = &config.bus;
     let key = ClusterKey::new(key.expose()).map_err(Failure::of)?;
-    let opened = bus::open(url.expose(), &key).map_err(|error| cannot("bus", url, error))?;
+    let opened = openers::open(url.expose(), &key).map_err(|error| cannot("bus", url, error))?;
     let nobody = UserId(Uuid::nil());
     waited_for(life, ("bus", url), config, async || {
         let reached = opened.roster.standings(vec![nobody]).await;
@@ -103,7 +103,7 @@ pub(super) async fn mail_queue(
     key: &Secret,
 ) -> Result<Arc<dyn MailQueue>, Failure> {
     let url = &config.mail_queue;
-    let opened = bus::mail::open(url.expose(), &mail_key(key));
+    let opened = openers::open_mail(url.expose(), &mail_key(key));
     let queue = opened.map_err(|error| cannot("mail-queue", url, error))?;
     waited_for(life, ("mail-queue", url), config, async || {
         queue.dead(1).await.map(drop).map_err(|error| NotOpen::Yet(error.to_string()))

@@ -9,6 +9,7 @@ mod embedded;
 mod front;
 mod mailer;
 mod node;
+mod openers;
 mod wanted;
 
 use std::future::Future;

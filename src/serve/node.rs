@@ -105,7 +105,7 @@ pub(super) fn begin(
         address: top.listen,
         drain_deadline: deadline,
     };
-    let node = Node::start(config, &listen, ports, &served.doors, router, served.cluster)
+    let node = Node::start(config, &listen, ports, &served.doors, (router, served.cluster))
         .map_err(|error| cannot_listen("listen", top.listen, error))?;
     if !top.limits {
         warn!("rate limits are off: for load tests on a machine of your own");
