@@ -1,6 +1,9 @@
 //! The services on their own, as processes: what they refuse, and in which words.
 
-use std::process::{Command, Output};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 /// Enough for each service to start, as far as settings go; nothing listens at any of these addresses.
 const WELL_SET: [(&str, &str); 9] = [
@@ -77,4 +80,60 @@ fn chatify_without_a_command_keeps_its_own_bus_and_queue() {
     let (code, told) = run("", &[own[0], own[1]]);
     assert_eq!(code, Some(2), "{told}");
     assert!(told.starts_with("`mail-queue` is amqp://guest:***@127.0.0.1:9/%2f, but"), "{told}");
+}
+
+#[test]
+fn a_backend_that_is_not_there_ends_the_start_with_one_line_that_names_it() {
+    for (service, other, line) in [
+        ("node", &[][..], "`bus` (redis://127.0.0.1:9) cannot be used: "),
+        ("auth", &[], "`bus` (redis://127.0.0.1:9) cannot be used: "),
+        ("node", &[("CHATIFY_BUS", "redis+cluster://127.0.0.1:9")], "`bus` (redis+cluster://127.0.0.1:9) cannot be used: "),
+        ("node", &[("CHATIFY_BUS", "rediss+what://127.0.0.1:9")], "`bus` (rediss+what://127.0.0.1:9) cannot be used: "),
+        ("mailer", &[], "`mail-queue` (amqp://guest:***@127.0.0.1:9/%2f) cannot be used: "),
+        ("mailer", &[("CHATIFY_MAIL_QUEUE", "smtp://127.0.0.1:9")], "`mail-queue` (smtp://127.0.0.1:9) cannot be used: "),
+    ] {
+        let (code, told) = run(&format!("{service} --log off"), other);
+        assert_eq!(code, Some(1), "{service} {other:?}: {told}");
+        assert_eq!(told.lines().count(), 1, "{service} {other:?}: {told}");
+        assert!(told.starts_with(line), "{service} {other:?}: {told}");
+        assert!(!told.contains("hunter2"), "{told}");
+    }
+}
+
+#[test]
+fn a_service_that_waits_for_its_backends_is_alive_and_not_ready_and_can_be_stopped() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_chatify"));
+    command.env_clear().envs(WELL_SET).arg("node");
+    command.args(["--admin-listen", "127.0.0.1:0", "--start-patience", "1h", "--log-format", "json"]);
+    let mut service = command.stderr(Stdio::piped()).spawn().expect("it runs");
+    let mut log = BufReader::new(service.stderr.take().expect("piped")).lines();
+    let admin = log
+        .find_map(|line| {
+            let line = line.expect("text");
+            let (_, rest) = line.split_once("admin listener")?;
+            Some(rest.split('"').find(|word| word.starts_with("127."))?.to_owned())
+        })
+        .expect("the admin listener");
+    // Logged on, so that the pipe never fills.
+    let log = std::thread::spawn(move || log.map_while(Result::ok).collect::<Vec<_>>());
+    let ask = |path: &str| {
+        let mut stream = TcpStream::connect(&admin).expect("it listens");
+        let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).expect("sent");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("answered");
+        answer
+    };
+    assert!(ask("/healthz").starts_with("HTTP/1.1 200 "));
+    let began = Instant::now();
+    while !ask("/readyz").contains("`bus` cannot be reached yet") {
+        assert!(began.elapsed() < Duration::from_secs(30), "{}", ask("/readyz"));
+        std::thread::yield_now();
+    }
+    assert!(ask("/readyz").starts_with("HTTP/1.1 503 "));
+    let told = Command::new("kill").arg(service.id().to_string()).status();
+    assert!(told.expect("kill is there").success());
+    assert!(service.wait().expect("it ends").success());
+    let log = log.join().expect("read").join("\n");
+    assert!(log.contains("stopped before everything was started"), "{log}");
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use aws_lc_rs::hmac;
 use bus::hints::Bus;
 use bus::mail::MailQueue;
+use bus::{Cluster, ClusterKey};
 use protocol::ids::UserId;
 use service::config::Url;
 use service::readiness::Check;
@@ -17,7 +18,7 @@ use tokio::time::{Instant, sleep};
 use tracing::{info, warn};
 use uuid::Uuid;
 
-use super::openers::{self, Cluster, ClusterKey};
+use super::{bus_metrics, openers};
 use super::{Ending, Life};
 use crate::Failure;
 use crate::config::{ClusterConfig, TopConfig};
@@ -86,13 +87,15 @@ pub(super) async fn bus(
 ) -> Result<Cluster, Failure> {
     let url = &config.bus;
     let key = ClusterKey::new(key.expose()).map_err(Failure::of)?;
-    let opened = openers::open(url.expose(), &key).map_err(|error| cannot("bus", url, error))?;
+    let opened = bus::open(url.expose(), &key).map_err(|error| cannot("bus", url, error))?;
     let nobody = UserId(Uuid::nil());
     waited_for(life, ("bus", url), config, async || {
         let reached = opened.roster.standings(vec![nobody]).await;
         reached.map(drop).map_err(|away| NotOpen::Yet(away.0))
     })
     .await?;
+    let counting = bus_metrics::count(opened.counters.clone());
+    life.drain.spawn_background("bus counters", counting);
     Ok(opened)
 }
 

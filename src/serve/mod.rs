@@ -5,6 +5,7 @@
 
 mod auth;
 pub(crate) mod backends;
+pub(crate) mod bus_metrics;
 mod embedded;
 mod front;
 mod mailer;

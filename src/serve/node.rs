@@ -46,8 +46,8 @@ pub(crate) fn serve(settings: &Settings) -> Result<String, Failure> {
         let check = life.readiness.register("keys");
         life.drain.spawn_background("keys", keeper.run(check));
 
-        let store = backends::shared_store(&life, &top, &cluster).await?;
         let shared = backends::bus(&life, &cluster, &key).await?;
+        let store = backends::shared_store(&life, &top, &cluster).await?;
         let doors = Doors::default();
         let card = NodeCard {
             id: new_id(),
