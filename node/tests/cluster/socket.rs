@@ -161,9 +161,14 @@ impl Socket {
 
     pub(crate) async fn write(&mut self, text: &str) {
         let mask = [0x37, 0xfa, 0x21, 0x3d];
-        let length = u16::try_from(text.len()).unwrap();
-        let mut frame = vec![0x81, 0x80 | 126];
-        frame.extend(length.to_be_bytes());
+        let mut frame = vec![0x81];
+        match u8::try_from(text.len()) {
+            Ok(length @ 0..126) => frame.push(0x80 | length),
+            _ => {
+                frame.push(0x80 | 126);
+                frame.extend(u16::try_from(text.len()).unwrap().to_be_bytes());
+            }
+        }
         frame.extend(mask);
         frame.extend(text.bytes().enumerate().map(|(i, byte)| byte ^ mask[i % 4]));
         // It may have been closed by the server; whoever reads next sees that.
