@@ -158,7 +158,10 @@ fn a_node_without_keys_is_not_ready_and_says_try_again_until_it_has_some() {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         assert_eq!(side.told(&a), "overloaded");
-        assert_eq!(side.keys.verify("no token", NOW).unwrap_err().code, Code::TokenInvalid);
+        assert_eq!(
+            side.keys.verify("no token", NOW).unwrap_err().code,
+            Code::TokenInvalid
+        );
 
         let _auth = Auth::at(url.trim_start_matches("http://"), &[&a]).await;
         side.until(&a, "ok").await;

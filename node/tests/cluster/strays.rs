@@ -111,16 +111,16 @@ impl Polling {
     async fn send(&mut self, room: impl ToString, text: &str) {
         let id = Uuid::new_v4();
         let said = json!({"roomId": room.to_string(), "text": text, "clientId": id});
-        self.say(&format!("427{}", json!(["message:send", said]))).await;
+        self.say(&format!("427{}", json!(["message:send", said])))
+            .await;
         let ack = self.hear("437").await;
         assert!(ack.contains(r#""ok":true"#), "{ack}");
     }
 
     /// Polls the node with this number until the session is over.
     async fn until_unknown(&self, node: usize) {
-        let over = async {
-            while ask(self.nodes[node], &get(&self.target, "")).await.0 != UNKNOWN.0 {}
-        };
+        let over =
+            async { while ask(self.nodes[node], &get(&self.target, "")).await.0 != UNKNOWN.0 {} };
         timeout(PATIENCE, over).await.expect("an end");
         let told = ask(self.nodes[node], &get(&self.target, "")).await;
         assert_eq!((told.0, told.1.as_str()), UNKNOWN);
@@ -167,7 +167,8 @@ async fn a_session_is_upgraded_through_another_node_and_talks_on() {
         let said = json!({"roomId": room, "text": text.trim(), "clientId": Uuid::new_v4()});
         assert_eq!(carried.ask("message:send", said).await["ok"], true);
         at_b.hear(text.trim()).await;
-        let said = json!({"roomId": room, "text": format!("re {round}"), "clientId": Uuid::new_v4()});
+        let said =
+            json!({"roomId": room, "text": format!("re {round}"), "clientId": Uuid::new_v4()});
         assert_eq!(at_b.ask("message:send", said).await["ok"], true);
         carried.hear(&format!("re {round}")).await;
     }
