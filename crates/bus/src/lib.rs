@@ -11,6 +11,7 @@ pub mod limits;
 pub mod limits_local;
 pub mod mail;
 pub mod mail_local;
+pub mod mail_rabbit;
 pub mod roster;
 pub mod window;
 
