@@ -19,7 +19,7 @@ use tracing::{info, warn};
 use uuid::Uuid;
 
 use super::{Ending, Life};
-use super::{bus_metrics, openers};
+use super::bus_metrics;
 use crate::Failure;
 use crate::config::{ClusterConfig, TopConfig};
 
@@ -108,7 +108,7 @@ pub(super) async fn mail_queue(
     key: &Secret,
 ) -> Result<Arc<dyn MailQueue>, Failure> {
     let url = &config.mail_queue;
-    let opened = openers::open_mail(url.expose(), &mail_key(key));
+    let opened = bus::mail::open(url.expose(), &mail_key(key));
     let queue = opened.map_err(|error| cannot("mail-queue", url, error))?;
     waited_for(life, ("mail-queue", url), config, async || {
         queue
