@@ -18,8 +18,7 @@ use tokio::time::{Instant, sleep};
 use tracing::{info, warn};
 use uuid::Uuid;
 
-use super::{Ending, Life};
-use super::bus_metrics;
+use super::{Ending, Life, bus_metrics};
 use crate::Failure;
 use crate::config::{ClusterConfig, TopConfig};
 
