@@ -41,15 +41,17 @@ impl Auth {
         let serving = tokio::task::spawn_local(async move {
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
-                let answer = service_fn(async |request: Request<Incoming>| {
+                let answer = service_fn(|request: Request<Incoming>| {
                     assert_eq!(request.uri().path(), "/.well-known/jwks.json");
                     counted.fetch_add(1, SeqCst);
                     let keys = shown.lock().unwrap().clone();
                     let set = serde_json::json!({ "keys": keys }).to_string();
-                    Ok::<_, Infallible>(Response::new(Full::new(Bytes::from(set))))
+                    let answer = Response::new(Full::new(Bytes::from(set)));
+                    std::future::ready(Ok::<_, Infallible>(answer))
                 });
                 let served = http1::Builder::new().serve_connection(TokioIo::new(stream), answer);
-                served.await.unwrap();
+                // How the other side ends it is its own affair.
+                drop(served.await);
             }
         });
         Self {
