@@ -23,6 +23,9 @@ service::metrics! {
         gap_reads: Counter = "chatify_gap_reads_total",
         /// Nodes that are alive, this one included; 0 while the roster is away.
         peers_alive: Gauge = "chatify_peers_alive",
+        /// Requests for sessions of other nodes, by what came of passing them on: `answered`, `switched` (an upgrade that
+        /// is carried), `unknown` (no such node), `unreachable`, `too_large`.
+        strays: CounterBy = "chatify_strays_total" { "outcome" = "" },
         /// Rooms in which two bodies were seen for one place: never anything but 0.
         diverged: Counter = "chatify_room_diverged_total",
         /// Socket events that were refused, by problem code.

@@ -68,7 +68,7 @@ impl Node {
         let elsewhere = cluster.as_ref().and_then(|one| one.elsewhere.clone());
         let line = cluster.map(|one| Arc::new(Line::new(one, NodeMetrics::register())));
         let shared = Arc::new(Shared {
-            name: config.name.clone().unwrap_or_else(host_name),
+            name: config.name(),
             reads: Arc::new(tokio::sync::Semaphore::new(config.reads)),
             backend: backend.clone(),
             metrics,
@@ -82,8 +82,10 @@ impl Node {
         });
         let seeds = seeds()?;
         let for_shards = shared.clone();
+        let mut server = server_config(config, listen, &ports)?;
+        server.node = line.as_ref().map_or(0, |line| line.me().0);
         let server = Server::start(
-            server_config(config, listen, &ports)?,
+            server,
             move |me, all| Shard::new(for_shards.clone(), me, all, seeds[usize::from(me)]),
             fallback,
             elsewhere,
@@ -184,14 +186,6 @@ fn seeds() -> io::Result<Vec<[u64; 4]>> {
             Ok([word(0), word(1), word(2), word(3)])
         })
         .collect()
-}
-
-fn host_name() -> String {
-    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    match name.trim() {
-        "" => "node".to_owned(),
-        name => name.to_owned(),
-    }
 }
 
 /// Requests that are no socket's: the router answers them on the backend runtime.

@@ -148,9 +148,7 @@ impl Shard {
     fn token_accepted(&self, token: Option<&str>) -> Result<chat::Who, Problem> {
         let token = token.ok_or(Code::TokenMissing)?;
         let ports = &self.shared.ports;
-        let keys = ports.keys.borrow().clone();
-        let claims = protocol::token::verify(token, &keys, ports.clock.unix_seconds())
-            .map_err(Code::from)?;
+        let claims = ports.keys.verify(token, ports.clock.unix_seconds())?;
         if ports.revoked.contains(claims.sid) {
             return Err(Code::SessionRevoked.into());
         }
