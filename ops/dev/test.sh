@@ -30,8 +30,8 @@ step() {
   status=${PIPESTATUS[0]}
   set -e
   if [ "$kind" = tests ]; then read -r p f < <(tests_in "$log"); fi
-  if [ $status -ne 0 ]; then
-    if [ $f -eq 0 ]; then f=1; fi
+  if [ "$status" -ne 0 ]; then
+    if [ "$f" -eq 0 ]; then f=1; fi
   elif [ "$kind" = check ]; then
     p=1
   elif [ $((p + f)) -eq 0 ]; then
@@ -40,7 +40,7 @@ step() {
   fi
   passed=$((passed + p)) failed=$((failed + f))
   word=ok
-  if [ $f -gt 0 ]; then word=FAILED; fi
+  if [ "$f" -gt 0 ]; then word=FAILED; fi
   rows+=("$(printf '%-24s %-7s %6d passed %4d failed %6d s' "$name" "$word" "$p" "$f" $((SECONDS - began)))")
 }
 
