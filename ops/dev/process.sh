@@ -110,6 +110,7 @@ slay() {
 }
 
 # beside NAME COMMAND...: runs it beside the others and says how long it took. joined: waits for all; fails if one did.
+# forsaken: ends those that are still at it.
 declare -A BESIDE=()
 beside() {
   local name=$1
@@ -129,3 +130,4 @@ joined() {
   BESIDE=()
   if [ ${#failed[@]} -gt 0 ]; then printf 'error: not started: %s\n' "${failed[*]}" >&2; return 1; fi
 }
+forsaken() { if [ ${#BESIDE[@]} -gt 0 ]; then kill "${BESIDE[@]}" 2>/dev/null || true; fi; }

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The real servers that tests talk to: redis, redis-cluster, rabbitmq, mongodb, smtp; on ports of this tree alone.
 # usage: eval "$(servers.sh start [SERVER...])"   starts what is not running, prints the variables by which tests find it
+#        servers.sh install                       only installs and builds what is missing
 #        servers.sh env | status | stop           data and logs stay in target/servers/ until the next start
 source "$(dirname "$0")/lib.sh"
 STATE=$ROOT/target/servers LOGS=$STATE/logs
@@ -10,7 +11,7 @@ source ops/dev/backends.sh
 ALL=(redis redis-cluster rabbitmq mongodb smtp)
 PARTS=(redis redis-cluster-{1..6} rabbitmq rabbitmq-names mongodb smtp)
 
-usage() { sed -n '3,4s/^# //p' "$0" >&2; exit 2; }
+usage() { sed -n '3,5s/^# //p' "$0" >&2; exit 2; }
 
 ports() {
   base=$(ports_for servers "$@")
@@ -29,12 +30,8 @@ up() {
   esac
 }
 
-start() {
-  local wanted=("$@") server
-  if [ $# = 0 ]; then wanted=("${ALL[@]}"); fi
-  # Whoever evaluates what we print must see that it failed.
-  trap 'echo false' EXIT
-  for server in "${wanted[@]}"; do
+install() {
+  for server in "$@"; do
     case $server in
       redis | redis-cluster) need_redis ;;
       rabbitmq) need_rabbitmq ;;
@@ -43,6 +40,13 @@ start() {
       *) usage ;;
     esac
   done >&2
+}
+
+start() {
+  # Whoever evaluates what we print must see that it failed.
+  trap 'echo false' EXIT
+  trap 'forsaken; slay "${PARTS[@]}"; exit 130' INT TERM
+  install "$@"
   mkdir -p "$STATE"
   exec 9>"$STATE/lock"
   flock 9
@@ -50,7 +54,7 @@ start() {
     find "$STATE" -mindepth 1 -maxdepth 1 ! -name lock -exec rm -rf {} +
     ports fresh
   fi
-  for server in "${wanted[@]}"; do beside "$server" up "$server"; done
+  for server in "$@"; do beside "$server" up "$server"; done
   if ! joined; then slay "${PARTS[@]}"; exit 1; fi
   trap - EXIT
   variables
@@ -70,7 +74,10 @@ variables() {
   fi
 }
 
-case ${1:-} in
+command=${1:-}
+if [ $# -le 1 ]; then set -- "$command" "${ALL[@]}"; fi
+case $command in
+  install) install "${@:2}" ;;
   start) start "${@:2}" ;;
   env) ports; variables ;;
   status) for part in "${PARTS[@]}"; do printf '%-16s %s\n' "$part" "$(pid_of "$part")"; done ;;
