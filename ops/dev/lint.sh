@@ -33,4 +33,12 @@ HAPROXY_SOCKET=$work/socket HAPROXY_LISTEN=127.0.0.1:1 HAPROXY_ADMIN=127.0.0.1:2
 
 say "metrics"
 promtool check config ops/prometheus.yml
+# Prometheus itself judges the expressions of the dashboards, as if they were rules.
+python3 - ops/grafana/dashboards/*.json >"$work/rules.yml" <<'PY'
+import json, sys
+targets = [t for path in sys.argv[1:] for panel in json.load(open(path))["panels"] for t in panel.get("targets", [])]
+rules = [{"record": f"dashboard:expr{n}", "expr": t["expr"].replace("$__rate_interval", "1m")} for n, t in enumerate(targets)]
+print(json.dumps({"groups": [{"name": "dashboards", "rules": rules}]}))
+PY
+promtool check rules "$work/rules.yml" >"$work/judged" || { cat "$work/judged"; die "an expression of a dashboard is wrong"; }
 say "all is well"
