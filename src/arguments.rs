@@ -36,6 +36,8 @@ pub(crate) enum Command {
         #[command(flatten)]
         action: ConfigAction,
     },
+    /// Ask the process that runs with these settings whether it is ready; fails when it is not.
+    Health,
     /// Show the metrics.
     Metrics {
         /// All of them, as Markdown.

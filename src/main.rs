@@ -3,6 +3,7 @@
 mod arguments;
 mod config;
 mod contract;
+mod health;
 mod mail;
 mod seed;
 mod serve;
@@ -92,6 +93,7 @@ fn run(arguments: impl Iterator<Item = String>) -> Result<String, Failure> {
             },
         }) => Ok(catalogue.reference()),
         Some(Command::Config { .. }) => Ok(settings()?.print()),
+        Some(Command::Health) => health::ask(&settings()?),
         Some(Command::Metrics { .. }) => Ok(config::metrics_reference()),
         Some(Command::Contract { out }) => contract::write(&out),
         Some(Command::Seed(plan)) => seed::run(&settings()?, &plan),
