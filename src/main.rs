@@ -3,6 +3,7 @@
 mod arguments;
 mod config;
 mod contract;
+mod doctor;
 mod embedded;
 mod mail;
 mod seed;
@@ -94,6 +95,7 @@ fn run(arguments: impl Iterator<Item = String>) -> Result<String, Failure> {
         Some(Command::Metrics { .. }) => Ok(config::metrics_reference()),
         Some(Command::Contract { out }) => contract::write(&out),
         Some(Command::Seed(plan)) => seed::run(&settings()?, &plan),
+        Some(Command::Doctor(plan)) => doctor::run(&settings()?, &plan),
         Some(Command::Verify(plan)) => verify::run(&settings()?, &plan),
         Some(Command::Mail {
             action: MailAction::Test { address },
