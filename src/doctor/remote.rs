@@ -56,6 +56,7 @@ fn servers(text: &str) -> Vec<(String, u16)> {
         "amqp" => 5672,
         "amqps" => 5671,
         "mongodb" => 27017,
+        _ if text.contains("tls=implicit") => 465,
         _ => 587,
     };
     let authority = rest.split(['/', '?']).next().unwrap_or_default();

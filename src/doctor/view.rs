@@ -47,7 +47,7 @@ impl View {
             bus: text("bus"),
             mail_queue: text("mail-queue"),
             advertise: text("advertise"),
-            auth_url: text("auth.url") + &text("auth-url"),
+            auth_url: text("auth-url"),
             smtp: secret("mail.smtp"),
             cluster_key: secret("cluster-key"),
             key_secret: secret("auth.key-secret"),

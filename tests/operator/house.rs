@@ -9,10 +9,15 @@ use std::time::{Duration, Instant};
 /// How long a start may take on a machine that is busy.
 const START_MAX: Duration = Duration::from_secs(60);
 
+/// Between two looks.
+pub(crate) const LOOK: Duration = Duration::from_millis(20);
+
 /// An all-in-one that ends with us.
 pub(crate) struct House {
-    pub(crate) folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
     pub(crate) public: SocketAddr,
+    admin: SocketAddr,
+    settings: Vec<String>,
     child: Child,
 }
 
@@ -46,31 +51,43 @@ impl House {
     fn try_start(settings: &[&str]) -> Option<House> {
         let folder = tempfile::tempdir().expect("a folder");
         let (public, admin) = (free_address(), free_address());
-        let child = chatify()
-            .arg("--data")
-            .arg(folder.path().join("data"))
-            .args(["--listen", &public.to_string()])
-            .args(["--admin-listen", &admin.to_string()])
-            .args(settings)
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("the binary");
+        let mut all = vec![
+            format!("--data={}", folder.path().join("data").display()),
+            format!("--listen={public}"),
+            format!("--admin-listen={admin}"),
+        ];
+        all.extend(settings.iter().map(|setting| (*setting).to_owned()));
         let mut house = House {
             folder,
             public,
-            child,
+            admin,
+            child: spawn(&all),
+            settings: all,
         };
+        house.is_up().then_some(house)
+    }
+
+    /// Whether it becomes ready.
+    fn is_up(&mut self) -> bool {
         let started = Instant::now();
         while started.elapsed() < START_MAX {
-            if is_ready(admin) {
-                return Some(house);
+            if is_ready(self.admin) {
+                return true;
             }
-            if house.child.try_wait().expect("a child").is_some() {
-                return None;
+            if self.child.try_wait().expect("a child").is_some() {
+                return false;
             }
-            std::thread::sleep(Duration::from_millis(20));
+            std::thread::sleep(LOOK);
         }
-        None
+        false
+    }
+
+    /// kill -9, and a start on the same folder and ports.
+    pub(crate) fn kill_and_restart(&mut self) {
+        self.child.kill().expect("a process");
+        self.child.wait().expect("its end");
+        self.child = spawn(&self.settings);
+        assert!(self.is_up(), "the server does not start again");
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -83,6 +100,12 @@ impl Drop for House {
         drop(self.child.kill());
         drop(self.child.wait());
     }
+}
+
+fn spawn(settings: &[String]) -> Child {
+    let mut command = chatify();
+    command.args(settings).stderr(Stdio::null());
+    command.spawn().expect("the binary")
 }
 
 fn is_ready(admin: SocketAddr) -> bool {

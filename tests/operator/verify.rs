@@ -1,9 +1,9 @@
 //! `chatify verify`: green on a right server, red on a planted bug, with the name of the rule that it broke.
 
 use std::net::SocketAddr;
-use std::process::Output;
+use std::process::{Output, Stdio};
 
-use crate::house::{House, chatify, free_address, told};
+use crate::house::{House, LOOK, chatify, free_address, told};
 use crate::proxy::{self, Bug};
 
 fn verify(address: SocketAddr, flags: &[&str]) -> Output {
@@ -34,6 +34,33 @@ fn a_right_server_is_green_and_the_history_holds_when_it_is_judged_again() {
     let again = history::check(file, history::Bounds::default()).expect("a history");
     assert!(again.holds(), "{again}");
     assert_eq!(Some(again.totals.acked), json["acked"].as_u64());
+}
+
+#[test]
+fn a_server_that_is_killed_and_comes_back_in_mid_run_is_green() {
+    let mut house = House::start(&["--limits", "off"]);
+    let history = house.path().join("history.jsonl");
+    let running = chatify()
+        .args(["verify", "--url", &format!("http://{}", house.public)])
+        .args(["--seconds", "10", "--rate", "30", "--json", "--out"])
+        .arg(&history)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the binary");
+    // The file is written in blocks: the first one is there when everybody talks.
+    while !std::fs::read_to_string(&history).is_ok_and(|text| text.contains("\"op\":\"ok\"")) {
+        std::thread::sleep(LOOK);
+    }
+    house.kill_and_restart();
+    let (text, code) = told(&running.wait_with_output().expect("its end"));
+    assert_eq!(code, Some(0), "{text}");
+    let json: serde_json::Value = serde_json::from_str(&text).expect(&text);
+    let (connections, people) = (json["connections"].as_u64(), json["people"].as_u64());
+    assert!(
+        connections >= people.map(|people| people * 2),
+        "everybody came back: {text}"
+    );
 }
 
 fn red(bug: Bug) -> String {
