@@ -3,10 +3,12 @@
 mod arguments;
 mod config;
 mod contract;
+mod doctor;
 mod health;
 mod mail;
 mod seed;
 mod serve;
+mod verify;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -26,6 +28,8 @@ enum Failure {
     Config(ConfigError),
     /// It was tried and did not work.
     Failed(String),
+    /// What was checked is not as it should be; the answer says so.
+    Red(String),
 }
 
 impl Failure {
@@ -48,6 +52,12 @@ fn main() -> ExitCode {
             return finish(
                 std::io::stdout().write_all(answer.as_bytes()),
                 ExitCode::SUCCESS,
+            );
+        }
+        Err(Failure::Red(answer)) => {
+            return finish(
+                std::io::stdout().write_all(answer.as_bytes()),
+                ExitCode::FAILURE,
             );
         }
         Err(Failure::Config(error)) => (ExitCode::from(2), error.to_string()),
@@ -97,6 +107,8 @@ fn run(arguments: impl Iterator<Item = String>) -> Result<String, Failure> {
         Some(Command::Metrics { .. }) => Ok(config::metrics_reference()),
         Some(Command::Contract { out }) => contract::write(&out),
         Some(Command::Seed(plan)) => seed::run(&settings()?, &plan),
+        Some(Command::Doctor(plan)) => doctor::run(&settings()?, &plan),
+        Some(Command::Verify(plan)) => verify::run(&settings()?, &plan),
         Some(Command::Mail {
             action: MailAction::Test { address },
         }) => mail::test(&settings()?, &address),

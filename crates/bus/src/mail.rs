@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use protocol::mail_job::MailJob;
 
-use crate::{Future, OpenError};
 use crate::mail_local::LocalMailQueue;
 use crate::mail_rabbit::RabbitMailQueue;
+use crate::{Future, OpenError};
 
 /// The longest wait that [`Settlement::Retry`] can ask of every queue.
 pub const RETRY_MAX: Duration = Duration::from_secs(60);

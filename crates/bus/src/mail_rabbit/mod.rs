@@ -27,11 +27,11 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tracing::{debug, error};
 
-use crate::{Future, OpenError};
 use crate::mail::{
-    DeadMail, Delivery, MailConsumer, MailFate, MailQueue, MailReport, MailReports,
-    QueueError, Settlement,
+    DeadMail, Delivery, MailConsumer, MailFate, MailQueue, MailReport, MailReports, QueueError,
+    Settlement,
 };
+use crate::{Future, OpenError};
 use feed::{Feed, Source};
 use line::{Line, Role};
 use place::Place;
