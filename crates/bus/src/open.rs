@@ -64,7 +64,8 @@ impl Default for Patience {
 /// - `rediss://` and `rediss+cluster://` the same over TLS, with the public authorities.
 ///
 /// Returns at once and connects in the background, on the tokio runtime that it is called on. A server that is away is
-/// no error, now or later: until it comes, nothing is confirmed, the roster says `Away` and limits are local.
+/// no error, now or later: until it comes, nothing is confirmed, what is published is dropped and counted, the roster
+/// says `Away` and limits are local.
 pub fn open(url: &str, key: &ClusterKey) -> Result<Cluster, OpenError> {
     open_with(url, key, Patience::default())
 }

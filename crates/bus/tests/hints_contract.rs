@@ -12,7 +12,7 @@ use bus::hints::{Bus, BusEvent, Events};
 use bus::hints_local::LocalBus;
 use protocol::envelope::{Envelope, Topic};
 use protocol::ids::{RoomId, SessionId, UserId};
-use servers::{PATIENCE, Server, processes, shared};
+use servers::{PATIENCE, Server, processes, ready, shared};
 use uuid::Uuid;
 
 type Processes = Vec<Arc<dyn Bus>>;
@@ -256,14 +256,15 @@ contract!(local, async {
         .collect::<Vec<_>>()
 });
 
-fn buses(url: &str) -> Processes {
-    let all = processes(url, 3).into_iter();
-    all.map(|cluster| cluster.bus).collect()
+async fn buses(url: &str) -> Processes {
+    let all = processes(url, 3);
+    ready(&all).await;
+    all.into_iter().map(|cluster| cluster.bus).collect()
 }
 
-contract!(redis, async { buses(&shared("CHATIFY_TEST_REDIS")) });
+contract!(redis, async { buses(&shared("CHATIFY_TEST_REDIS")).await });
 contract!(redis_cluster, async {
-    buses(&shared("CHATIFY_TEST_REDIS_CLUSTER"))
+    buses(&shared("CHATIFY_TEST_REDIS_CLUSTER")).await
 });
 
 mod three_redis {
@@ -276,7 +277,7 @@ mod three_redis {
             Server::start().await,
         ];
         let addresses = servers.each_ref().map(Server::address);
-        behaviour(buses(&format!("redis://{}", addresses.join(",")))).await;
+        behaviour(buses(&format!("redis://{}", addresses.join(","))).await).await;
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -15,7 +15,7 @@ use bus::roster::NodeCard;
 use bus::{Cluster, ClusterKey, Patience};
 use protocol::envelope::{Envelope, Topic};
 use protocol::ids::{NodeId, RoomId, UserId};
-use servers::{PATIENCE, RedisCluster, Server, key, processes, until};
+use servers::{PATIENCE, RedisCluster, Server, key, processes, ready, until};
 use uuid::Uuid;
 
 fn room(n: u128) -> RoomId {
@@ -39,7 +39,9 @@ async fn next(events: &mut Events) -> BusEvent {
 
 /// Two processes; the second one watches so many rooms.
 async fn watching(url: &str, rooms: u128) -> (Cluster, Cluster, Events) {
-    let [a, b] = <[Cluster; 2]>::try_from(processes(url, 2)).ok().unwrap();
+    let both = processes(url, 2);
+    ready(&both).await;
+    let [a, b] = <[Cluster; 2]>::try_from(both).ok().unwrap();
     let mut events = b.bus.events();
     for n in 0..rooms {
         b.bus.watch(Topic::Room(room(n)));

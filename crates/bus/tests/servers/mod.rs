@@ -38,6 +38,17 @@ pub(crate) fn processes(url: &str, count: usize) -> Vec<Cluster> {
         .collect()
 }
 
+/// Waits until each process knows the servers: what it publishes earlier is dropped, as its promise allows.
+pub(crate) async fn ready(processes: &[Cluster]) {
+    let user = protocol::ids::UserId(Uuid::nil());
+    for process in processes {
+        until("a process finds the servers", async || {
+            process.roster.standings(vec![user]).await.is_ok()
+        })
+        .await;
+    }
+}
+
 /// Waits until something is so.
 pub(crate) async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
     let waiting = async {
