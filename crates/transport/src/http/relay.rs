@@ -69,8 +69,9 @@ pub(super) async fn carry(front: &Front, (client, from_client): (TcpStream, Byte
         End::Idle | End::Leaving => return,
     };
     // Its last words must not be overtaken by a reset, which closing with something unread would send.
-    if SockRef::from(survivor).shutdown(Shutdown::Write).is_ok() {
-        drop(timeout(config.linger, read_to_end(survivor)).await);
+    let shut = SockRef::from(survivor).shutdown(Shutdown::Write);
+    if shut.is_ok() && timeout(config.linger, read_to_end(survivor)).await.is_err() {
+        tracing::debug!("the other side of a relay went on talking; it is cut");
     }
 }
 
