@@ -8,9 +8,9 @@ use serde::Deserialize;
 use service::clock::Clock;
 use tokio::time::timeout;
 
-use super::LOOK_MAX;
 use super::finding::Finding;
 use super::view::View;
+use super::{LOOK_MAX, redis_time};
 
 /// Tokens are believed with this much tolerance (docs/operations.md): beyond it sign-ins fail.
 const SKEW_MAX_SECONDS: i64 = 5;
@@ -48,7 +48,22 @@ pub(crate) async fn checks(view: &View, urls: &[Endpoint]) -> Vec<Finding> {
         }
     }
     findings.extend(signing_keys(&keys));
+    findings.extend(redis(&view.bus).await);
     findings
+}
+
+/// The first server of the bus, when it is spoken to without TLS.
+async fn redis(bus: &str) -> Option<Finding> {
+    let (scheme, rest) = bus.split_once("://")?;
+    if !matches!(scheme, "redis" | "redis+cluster") {
+        return None;
+    }
+    let first = rest.split(',').next()?;
+    let url = format!("redis://{first}").parse().ok()?;
+    // One that does not answer is told of already.
+    let theirs = redis_time::unix_seconds(&url, LOOK_MAX).await?;
+    let ours = Clock::System.unix_seconds() as i64;
+    Some(judge_skew("the bus", Some(theirs), ours))
 }
 
 async fn ask(endpoint: &Endpoint, path: &str) -> Result<Reply, Fault> {
@@ -76,20 +91,28 @@ fn skew(endpoint: &Endpoint, reply: &Reply) -> Finding {
         .headers
         .get(header::DATE)
         .and_then(|date| date.to_str().ok());
-    judge_skew(endpoint, theirs, Clock::System.unix_seconds() as i64)
+    let theirs = theirs.and_then(date_seconds);
+    let ours = Clock::System.unix_seconds() as i64;
+    judge_skew(&endpoint.to_string(), theirs, ours)
 }
 
-fn judge_skew(endpoint: &Endpoint, theirs: Option<&str>, ours: i64) -> Finding {
+/// Unix seconds of a `Date` header.
+fn date_seconds(date: &str) -> Option<i64> {
+    let date = jiff::fmt::rfc2822::parse(date).ok()?;
+    Some(date.timestamp().as_second())
+}
+
+fn judge_skew(whose: &str, theirs: Option<i64>, ours: i64) -> Finding {
     const CHECK: &str = "clock";
     const MEND: &str = "run a time service (chrony, systemd-timesyncd) on every machine";
-    let parsed = theirs.and_then(|date| jiff::fmt::rfc2822::parse(date).ok());
-    let Some(theirs) = parsed else {
-        return Finding::warn(CHECK, format!("{endpoint} does not tell its time"), MEND);
+    let Some(theirs) = theirs else {
+        return Finding::warn(CHECK, format!("{whose} does not tell its time"), MEND);
     };
-    let apart = theirs.timestamp().as_second() - ours;
-    let told = format!("{endpoint} is {apart} s ahead of us");
-    match apart.abs() {
-        ..=SKEW_SEEN_SECONDS => Finding::ok(CHECK, format!("{endpoint} has our time")),
+    let apart = theirs.saturating_sub(ours);
+    let side = if apart > 0 { "ahead of" } else { "behind" };
+    let told = format!("{whose} is {} s {side} us", apart.unsigned_abs());
+    match apart.saturating_abs() {
+        ..=SKEW_SEEN_SECONDS => Finding::ok(CHECK, format!("{whose} has our time")),
         ..=SKEW_MAX_SECONDS => Finding::warn(CHECK, told, MEND),
         _ => Finding::wrong(CHECK, told, MEND),
     }
@@ -136,9 +159,8 @@ mod tests {
 
     #[test]
     fn a_clock_that_is_ahead_or_behind_is_told() {
-        let endpoint: Endpoint = "http://127.0.0.1:1".parse().expect("an address");
         let ours = 784_111_777;
-        let level = |theirs| judge_skew(&endpoint, theirs, ours).level;
+        let level = |date: Option<&str>| judge_skew("x", date.and_then(date_seconds), ours).level;
         assert_eq!(level(Some("Sun, 06 Nov 1994 08:49:37 GMT")), Level::Ok);
         assert_eq!(level(Some("Sun, 06 Nov 1994 08:49:41 GMT")), Level::Warn);
         assert_eq!(level(Some("Sun, 06 Nov 1994 09:49:37 GMT")), Level::Wrong);

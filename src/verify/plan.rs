@@ -60,12 +60,14 @@ pub(crate) struct Plan {
 /// How canaries connect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Transport {
-    /// Through each address both ways.
+    /// Through each address by turns: WebSocket, polling, and the upgrade from one to the other.
     Mix,
     /// WebSockets alone.
     Websocket,
     /// Long-polling alone.
     Polling,
+    /// Polling that upgrades, as the stock client does by itself.
+    Upgrade,
 }
 
 /// What to break.
@@ -104,7 +106,7 @@ impl Plan {
         self.writers() + self.urls.len().max(self.readers as usize)
     }
 
-    /// Which way somebody goes. Those of one address take turns, and readers begin with the other way than writers.
+    /// Which way somebody goes. Those of one address take turns, and readers begin with another way than writers.
     pub(crate) fn way(&self, person: usize) -> Way {
         let (writers, addresses) = (self.writers(), self.urls.len());
         let turn = match person.checked_sub(writers) {
@@ -114,8 +116,8 @@ impl Plan {
         match self.transport {
             Transport::Websocket => Way::WebSocket,
             Transport::Polling => Way::Polling,
-            Transport::Mix if turn % 2 == 0 => Way::WebSocket,
-            Transport::Mix => Way::Polling,
+            Transport::Upgrade => Way::Upgrade,
+            Transport::Mix => [Way::WebSocket, Way::Polling, Way::Upgrade][turn % 3],
         }
     }
 

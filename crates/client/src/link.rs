@@ -1,4 +1,4 @@
-//! One Engine.IO session: packets in, packets out, heartbeats answered, and an end. Two ways to carry it.
+//! One Engine.IO session: packets in, packets out, heartbeats answered, and an end. Three ways to carry it.
 
 use std::time::Duration;
 
@@ -22,6 +22,8 @@ pub enum Way {
     WebSocket,
     /// HTTP long-polling and nothing else: each request may reach another node.
     Polling,
+    /// Long-polling first and a WebSocket as soon as it works: what the stock client does by itself.
+    Upgrade,
 }
 
 /// The server's open packet.
@@ -91,7 +93,10 @@ impl Link {
         let mut tasks = JoinSet::new();
         match way {
             Way::WebSocket => websocket::open(endpoint, ends, to_write, &mut tasks).await?,
-            Way::Polling => polling::open(endpoint, ends, to_write, &mut tasks).await?,
+            Way::Polling | Way::Upgrade => {
+                let upgrades = way == Way::Upgrade;
+                polling::open((endpoint, upgrades), ends, to_write, &mut tasks).await?;
+            }
         }
         Ok(Link {
             incoming,

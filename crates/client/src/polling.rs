@@ -1,21 +1,26 @@
-//! A session over HTTP long-polling: one task polls, one posts, each on a connection of its own that is kept.
+//! A session over HTTP long-polling: polls and posts, each on a connection of its own that is kept; and the upgrade to a
+//! WebSocket, in the order of the stock client: probe, pause with nothing under way, take over.
+
+use std::future::pending;
+use std::pin::{Pin, pin};
 
 use bytes::Bytes;
 use http::{Request, StatusCode, header};
 use protocol::engineio::SEPARATOR;
 use protocol::frame::Frame;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
+use crate::endpoint::DIAL_MAX;
 use crate::link::{Ends, Opened};
-use crate::{Endpoint, Fault, Http};
+use crate::{Endpoint, Fault, Http, websocket};
 
 const PATH: &str = "/socket.io/?EIO=4&transport=polling";
 
-/// Opens a session; the tasks end when it does.
+/// Opens a session; the task ends when it does.
 pub(crate) async fn open(
-    endpoint: &Endpoint,
+    (endpoint, upgrades): (&Endpoint, bool),
     ends: Ends,
     to_write: mpsc::Receiver<Frame>,
     tasks: &mut JoinSet<()>,
@@ -28,68 +33,160 @@ pub(crate) async fn open(
     let opened = Opened::read(packets.next().unwrap_or_default())?;
     let rest: Vec<String> = packets.map(str::to_owned).collect();
     let session = format!("{PATH}&sid={}", opened.sid);
-    let posts = Http::new(endpoint.clone());
-    tasks.spawn(post(posts, session.clone(), opened.max_payload, to_write));
-    tasks.spawn(async move {
-        for packet in &rest {
-            if !ends.take(packet).await {
-                return;
-            }
-        }
-        poll(polls, session, opened, ends).await;
-    });
+    let poll = Polls {
+        http: polls,
+        session: session.clone(),
+        opened,
+        ends,
+    };
+    let post = Posts {
+        http: Http::new(endpoint.clone()),
+        session,
+        payload_max: poll.opened.max_payload,
+        to_write,
+    };
+    tasks.spawn(carry(endpoint.clone(), upgrades, rest, (poll, post)));
     Ok(())
 }
 
-async fn poll(mut http: Http, session: String, opened: Opened, ends: Ends) {
-    loop {
-        let asked = http.ask(Request::get(&session), Bytes::new());
-        let Ok(Ok(reply)) = timeout(opened.silence_max(), asked).await else {
-            return;
-        };
-        let Ok(text) = std::str::from_utf8(&reply.body) else {
-            return;
-        };
-        if reply.status != StatusCode::OK {
+/// Carries a session until it ends; on a WebSocket as soon as there is one, if that is wanted.
+async fn carry(
+    endpoint: Endpoint,
+    upgrades: bool,
+    rest: Vec<String>,
+    (mut poll, mut post): (Polls, Posts),
+) {
+    for packet in &rest {
+        if !poll.ends.take(packet).await {
             return;
         }
-        for packet in text.split(SEPARATOR) {
-            if !ends.take(packet).await {
-                return;
+    }
+    let (pause, paused) = watch::channel(false);
+    let sid = poll.opened.sid.clone();
+    let wire = {
+        let mut polling = pin!(both(poll.run(paused.clone()), post.run(paused.clone())));
+        let probe = async {
+            match upgrades {
+                true => timeout(DIAL_MAX, websocket::probe(&endpoint, &sid)).await,
+                false => pending().await,
             }
+        };
+        let wire = tokio::select! {
+            _ = &mut polling => return,
+            probed = probe => probed,
+        };
+        let Ok(Ok(wire)) = wire else {
+            // As the stock client: it stays with what works.
+            polling.await;
+            return;
+        };
+        // Both finish what is under way and no more; the server answers a waiting poll with a noop.
+        pause.send_replace(true);
+        if polling.await == Ended::Lost {
+            return;
         }
+        wire
+    };
+    let mut wire = wire;
+    if wire.say(&endpoint, "5").await.is_ok() {
+        websocket::carry(wire, poll.opened, poll.ends, post.to_write).await;
     }
 }
 
-async fn post(
-    mut http: Http,
+/// Lost as soon as one is lost, paused when both are.
+async fn both(
+    poll: impl Future<Output = Ended> + Send,
+    post: impl Future<Output = Ended> + Send,
+) -> Ended {
+    let (mut poll, mut post) = (pin!(poll), pin!(post));
+    let (first, other): (_, Pin<&mut (dyn Future<Output = Ended> + Send)>) = tokio::select! {
+        first = &mut poll => (first, post),
+        first = &mut post => (first, poll),
+    };
+    match first {
+        Ended::Paused => other.await,
+        Ended::Lost => Ended::Lost,
+    }
+}
+
+/// How one direction ended.
+#[derive(PartialEq, Eq)]
+enum Ended {
+    /// Paused, with nothing under way.
+    Paused,
+    /// The session is over.
+    Lost,
+}
+
+/// From the server.
+struct Polls {
+    http: Http,
+    session: String,
+    opened: Opened,
+    ends: Ends,
+}
+
+impl Polls {
+    async fn run(&mut self, paused: watch::Receiver<bool>) -> Ended {
+        while !*paused.borrow() {
+            let asked = self.http.ask(Request::get(&self.session), Bytes::new());
+            let Ok(Ok(reply)) = timeout(self.opened.silence_max(), asked).await else {
+                return Ended::Lost;
+            };
+            let Ok(text) = std::str::from_utf8(&reply.body) else {
+                return Ended::Lost;
+            };
+            if reply.status != StatusCode::OK {
+                return Ended::Lost;
+            }
+            for packet in text.split(SEPARATOR) {
+                if !self.ends.take(packet).await {
+                    return Ended::Lost;
+                }
+            }
+        }
+        Ended::Paused
+    }
+}
+
+/// To the server.
+struct Posts {
+    http: Http,
     session: String,
     payload_max: usize,
-    mut to_write: mpsc::Receiver<Frame>,
-) {
-    let mut held = None;
-    loop {
-        let first = match held.take() {
-            Some(frame) => frame,
-            None => match to_write.recv().await {
+    to_write: mpsc::Receiver<Frame>,
+}
+
+impl Posts {
+    async fn run(&mut self, mut paused: watch::Receiver<bool>) -> Ended {
+        let mut held = None;
+        loop {
+            let first = match held.take() {
                 Some(frame) => frame,
-                None => return,
-            },
-        };
-        let mut payload = first.text().to_owned();
-        while let Ok(next) = to_write.try_recv() {
-            if payload.len() + 1 + next.text().len() > payload_max {
-                held = Some(next);
-                break;
+                None => tokio::select! {
+                    biased;
+                    _ = paused.wait_for(|paused| *paused) => return Ended::Paused,
+                    frame = self.to_write.recv() => match frame {
+                        Some(frame) => frame,
+                        None => return Ended::Lost,
+                    },
+                },
+            };
+            let mut payload = first.text().to_owned();
+            while let Ok(next) = self.to_write.try_recv() {
+                if payload.len() + 1 + next.text().len() > self.payload_max {
+                    held = Some(next);
+                    break;
+                }
+                payload.push(SEPARATOR);
+                payload.push_str(next.text());
             }
-            payload.push(SEPARATOR);
-            payload.push_str(next.text());
-        }
-        let request =
-            Request::post(&session).header(header::CONTENT_TYPE, "text/plain;charset=UTF-8");
-        match http.ask(request, Bytes::from(payload)).await {
-            Ok(reply) if reply.status == StatusCode::OK => {}
-            _ => return,
+            let request = Request::post(&self.session)
+                .header(header::CONTENT_TYPE, "text/plain;charset=UTF-8");
+            match self.http.ask(request, Bytes::from(payload)).await {
+                Ok(reply) if reply.status == StatusCode::OK => {}
+                _ => return Ended::Lost,
+            }
         }
     }
 }

@@ -1,4 +1,4 @@
-//! A session over a WebSocket: the upgrade, then one task for each direction.
+//! A session over a WebSocket, from its first byte on or taken over from polling.
 
 use protocol::frame::Frame;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf, split};
@@ -14,9 +14,17 @@ use crate::{Endpoint, Fault};
 /// The server's answer to an upgrade is shorter.
 const HEAD_BYTES_MAX: usize = 16 * 1024;
 const READ_BYTES: usize = 16 * 1024;
+const PATH: &str = "/socket.io/?EIO=4&transport=websocket";
 
 type In = ReadHalf<Box<dyn Stream>>;
 type Out = WriteHalf<Box<dyn Stream>>;
+
+/// A WebSocket that is open, and what was read beyond its handshake.
+pub(crate) struct Wire {
+    input: In,
+    out: Out,
+    rest: Vec<u8>,
+}
 
 /// Opens a session; the tasks end when it does.
 pub(crate) async fn open(
@@ -25,34 +33,75 @@ pub(crate) async fn open(
     to_write: mpsc::Receiver<Frame>,
     tasks: &mut JoinSet<()>,
 ) -> Result<(), Fault> {
-    let (mut input, mut out) = split(endpoint.dial().await?);
-    let request = format!(
-        "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: {}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
-        endpoint.authority()
-    );
     let opening = timeout(DIAL_MAX, async {
-        out.write_all(request.as_bytes())
-            .await
-            .map_err(|error| Fault::of(endpoint, error))?;
-        let mut bytes = head(endpoint, &mut input).await?;
-        loop {
-            let mut rest = &bytes[..];
-            if let Some(told) = wire::take(&mut rest).map_err(|_| broken(endpoint))? {
-                let Told::Text(body) = told else {
-                    return Err(broken(endpoint));
-                };
-                let text = std::str::from_utf8(body).map_err(|_| broken(endpoint))?;
-                return Ok((Opened::read(text)?, rest.to_vec()));
-            }
-            fill(endpoint, &mut input, &mut bytes).await?;
-        }
+        let mut wire = handshake(endpoint, PATH).await?;
+        let opened = Opened::read(&wire.text(endpoint).await?)?;
+        Ok::<_, Fault>((wire, opened))
     });
-    let (opened, rest) = opening
+    let (wire, opened) = opening
         .await
         .map_err(|_| Fault::of(endpoint, "no handshake in time"))??;
-    tasks.spawn(write(out, to_write));
-    tasks.spawn(read(input, rest, opened, ends));
+    tasks.spawn(carry(wire, opened, ends, to_write));
     Ok(())
+}
+
+/// Opens a WebSocket beside a session of polling, and asks whether it would carry the session.
+pub(crate) async fn probe(endpoint: &Endpoint, sid: &str) -> Result<Wire, Fault> {
+    let mut wire = handshake(endpoint, &format!("{PATH}&sid={sid}")).await?;
+    wire.say(endpoint, "2probe").await?;
+    match wire.text(endpoint).await?.as_str() {
+        "3probe" => Ok(wire),
+        other => Err(Fault::of(endpoint, format!("{other:?} to a probe"))),
+    }
+}
+
+/// Carries a session until it ends, one direction or the other.
+pub(crate) async fn carry(wire: Wire, opened: Opened, ends: Ends, to_write: mpsc::Receiver<Frame>) {
+    tokio::select! {
+        () = write(wire.out, to_write) => {}
+        () = read(wire.input, wire.rest, opened, ends) => {}
+    }
+}
+
+async fn handshake(endpoint: &Endpoint, path: &str) -> Result<Wire, Fault> {
+    let (mut input, mut out) = split(endpoint.dial().await?);
+    let request = format!(
+        "GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+        endpoint.authority()
+    );
+    out.write_all(request.as_bytes())
+        .await
+        .map_err(|error| Fault::of(endpoint, error))?;
+    let rest = head(endpoint, &mut input).await?;
+    Ok(Wire { input, out, rest })
+}
+
+impl Wire {
+    /// Says one packet.
+    pub(crate) async fn say(&mut self, endpoint: &Endpoint, packet: &str) -> Result<(), Fault> {
+        let mut bytes = Vec::new();
+        wire::push(&Frame::packet(packet), &mut bytes);
+        let written = self.out.write_all(&bytes).await;
+        written.map_err(|error| Fault::of(endpoint, error))
+    }
+
+    /// The next packet, as long as nothing but text is expected.
+    async fn text(&mut self, endpoint: &Endpoint) -> Result<String, Fault> {
+        loop {
+            let mut rest = &self.rest[..];
+            match wire::take(&mut rest) {
+                Ok(Some(Told::Text(body))) => {
+                    let text = std::str::from_utf8(body).map_err(|_| broken(endpoint))?;
+                    let text = text.to_owned();
+                    let taken = self.rest.len() - rest.len();
+                    self.rest.drain(..taken);
+                    return Ok(text);
+                }
+                Ok(None) => fill(endpoint, &mut self.input, &mut self.rest).await?,
+                _ => return Err(broken(endpoint)),
+            }
+        }
+    }
 }
 
 fn broken(endpoint: &Endpoint) -> Fault {
