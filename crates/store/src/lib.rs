@@ -3,10 +3,12 @@
 //! Everything that must survive lies behind [`Store`]. A backend is chosen by URL in [`open`]; every backend passes
 //! `tests/contract.rs`. Callers act on the kind of a [`StoreError`] and never on its text.
 
+mod body;
 mod error;
 mod facts;
 mod log;
 mod rooms;
+mod rules;
 mod seed;
 pub mod sqlite;
 mod users;
