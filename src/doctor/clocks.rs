@@ -111,10 +111,13 @@ fn judge_skew(whose: &str, theirs: Option<i64>, ours: i64) -> Finding {
     let apart = theirs.saturating_sub(ours);
     let side = if apart > 0 { "ahead of" } else { "behind" };
     let told = format!("{whose} is {} s {side} us", apart.unsigned_abs());
-    match apart.saturating_abs() {
-        ..=SKEW_SEEN_SECONDS => Finding::ok(CHECK, format!("{whose} has our time")),
-        ..=SKEW_MAX_SECONDS => Finding::warn(CHECK, told, MEND),
-        _ => Finding::wrong(CHECK, told, MEND),
+    let apart = apart.saturating_abs();
+    if apart <= SKEW_SEEN_SECONDS {
+        Finding::ok(CHECK, format!("{whose} has our time"))
+    } else if apart <= SKEW_MAX_SECONDS {
+        Finding::warn(CHECK, told, MEND)
+    } else {
+        Finding::wrong(CHECK, told, MEND)
     }
 }
 

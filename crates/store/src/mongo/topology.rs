@@ -222,7 +222,13 @@ mod tests {
         let old = doc! { "setName": "rs", "maxWireVersion": 9 };
         let standalone = doc! { "maxWireVersion": 25 };
         let hashed = [("entries".to_owned(), doc! { "room": "hashed" })];
-        let cases: [(Document, Option<Document>, &[(String, Document)], &str); 5] = [
+        type Case<'a> = (
+            Document,
+            Option<Document>,
+            &'a [(String, Document)],
+            &'a str,
+        );
+        let cases: [Case<'_>; 5] = [
             (standalone, None, &[], "standalone"),
             (
                 hello(),
