@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
+use ::client::wire;
 use hdrhistogram::Histogram;
 use protocol::event::client::SendMessage;
 use protocol::frame::Frame;
@@ -18,7 +19,6 @@ use crate::check::Faults;
 use crate::client::{self, Client};
 use crate::known::{Heard, Known, Note, client_id};
 use crate::people::People;
-use crate::wire;
 
 /// Sends between two looks at the sockets: a generator that is behind must go on reading.
 const SENDS_AT_ONCE: usize = 32;

@@ -9,6 +9,8 @@ use std::rc::Rc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
+use ::client::wire::{self, Told};
+use ::client::words::{self, Answer, Ready};
 use protocol::engineio::{self, Packet as EnginePacket};
 use protocol::frame::Frame;
 use protocol::socketio::{self, Packet};
@@ -20,8 +22,6 @@ use tokio::task::AbortHandle;
 
 use crate::agent::Agent;
 use crate::check::{Faults, Place};
-use crate::known::{self, Answer, Ready};
-use crate::wire::{self, Told};
 
 /// Attempts before a client gives up, with a pause that doubles from the first one.
 const ATTEMPTS: u32 = 6;
@@ -261,23 +261,11 @@ async fn open(agent: &Rc<Agent>, client: &Rc<Client>) -> Result<OwnedReadHalf, E
 /// The token, and the cursors of whatever was heard before.
 fn sign_in(agent: &Agent, client: &Client) {
     let people = &agent.run.people;
-    let mut auth = format!(
-        r#"40{{"token":"{}""#,
-        people.persons[client.person as usize].token
-    );
     let places = client.places.borrow();
-    for (index, place) in places.iter().enumerate() {
-        auth.push_str(if index == 0 {
-            r#","resume":{"cursors":{"#
-        } else {
-            ","
-        });
-        auth.push_str(&format!(
-            r#""{}":{}"#,
-            people.rooms[place.room as usize], place.last
-        ));
-    }
-    auth.push_str(if places.is_empty() { "}" } else { "}}}" });
+    let cursors = places
+        .iter()
+        .map(|place| (people.rooms[place.room as usize], place.last, None));
+    let auth = words::sign_in(&people.persons[client.person as usize].token, cursors);
     let mut out = Vec::new();
     wire::push(&Frame::packet(&auth), &mut out);
     client.write(&out);
@@ -354,7 +342,7 @@ fn packet(
             Ok(())
         }
         // Only `session:ready` comes before we are ready.
-        Packet::Event { .. } => match known::event(body) {
+        Packet::Event { .. } => match words::event(body) {
             Some((name, payload)) if name == "session:ready" => {
                 let ready: Ready =
                     serde_json::from_str(payload.get()).map_err(|_| Ended::ByServer)?;

@@ -1,10 +1,9 @@
 //! What the frames say. A broadcast is the same bytes for every receiver, so a thread decodes it once and knows it
 //! again by comparing: that keeps the generator lighter than the server.
 
+use ::client::words;
 use protocol::ids::{ClientId, RoomId};
-use protocol::socketio::{self, Packet};
 use serde::Deserialize;
-use serde_json::value::RawValue;
 
 use crate::people::People;
 
@@ -85,48 +84,6 @@ struct Message<'a> {
     text: std::borrow::Cow<'a, str>,
 }
 
-/// The first event.
-#[derive(Deserialize)]
-pub(crate) struct Ready {
-    /// Every room, and where its log ends.
-    pub(crate) rooms: Vec<ReadyRoom>,
-}
-
-/// A room in [`Ready`].
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct ReadyRoom {
-    pub(crate) id: RoomId,
-    pub(crate) head_seq: u64,
-}
-
-/// The answer to a send.
-#[derive(Deserialize)]
-pub(crate) struct Answer<'a> {
-    pub(crate) ok: bool,
-    pub(crate) data: Option<AnswerData>,
-    #[serde(borrow)]
-    pub(crate) error: Option<Refusal<'a>>,
-}
-
-/// The message that was accepted.
-#[derive(Deserialize)]
-pub(crate) struct AnswerData {
-    pub(crate) message: Accepted,
-}
-
-/// Its place.
-#[derive(Deserialize)]
-pub(crate) struct Accepted {
-    pub(crate) seq: u64,
-}
-
-/// Why not.
-#[derive(Deserialize)]
-pub(crate) struct Refusal<'a> {
-    pub(crate) code: &'a str,
-}
-
 /// The frames that this thread has decoded lately.
 pub(crate) struct Known {
     slots: Vec<(Vec<u8>, Heard)>,
@@ -154,7 +111,7 @@ impl Known {
 }
 
 fn decode(body: &[u8], people: &People, run: u32) -> Option<Heard> {
-    let (name, payload) = event(body)?;
+    let (name, payload) = words::event(body)?;
     if name == "stream:gap" {
         return Some(Heard::Gap);
     }
@@ -174,15 +131,6 @@ fn decode(body: &[u8], people: &People, run: u32) -> Option<Heard> {
         .filter(|_| name == "message:new")
         .and_then(|message| Note::read(&message.text, run));
     Some(Heard::Entry { room, seq, note })
-}
-
-/// The name and first argument of an event, by the protocol's codec.
-pub(crate) fn event(body: &[u8]) -> Option<(String, &RawValue)> {
-    let text = std::str::from_utf8(body).ok()?.strip_prefix('4')?;
-    match socketio::decode(text).ok()? {
-        Packet::Event { name, args, .. } => Some((name.into_owned(), args.first()?)),
-        _ => None,
-    }
 }
 
 /// Any mixing will do: a collision costs one decode.

@@ -12,7 +12,6 @@ mod people;
 mod report;
 mod scenario;
 mod target;
-mod wire;
 
 use std::io::Write;
 use std::process::ExitCode;

@@ -19,7 +19,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     ("auth", &["protocol", "store", "bus", "service"]),
     ("mailer", &["protocol", "bus", "service"]),
-    ("loadtest", &["protocol", "history"]),
+    ("client", &["protocol", "history"]),
+    ("loadtest", &["protocol", "history", "client"]),
     (
         "chatify",
         &[
@@ -33,6 +34,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "auth",
             "mailer",
             "history",
+            "client",
         ],
     ),
 ];

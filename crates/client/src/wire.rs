@@ -1,16 +1,16 @@
-//! The client's side of RFC 6455, as much as a generator needs: frames out, whole frames in. Pure.
+//! The client's side of RFC 6455, as much as a client of ours needs: frames out, whole frames in. Pure.
 //! The mask is zero, which the protocol allows and the server cannot tell from any other: it costs us no XOR.
 
 use protocol::frame::Frame;
 
 /// What the server sent.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Told<'a> {
+pub enum Told<'a> {
     /// A text message.
     Text(&'a [u8]),
     /// A ping of the WebSocket itself.
     Ping(&'a [u8]),
-    /// The server ends the connection.
+    /// The server ends the connection, with its code if it said one.
     Close(Option<u16>),
     /// A pong or a binary message: nothing that we asked for.
     Other,
@@ -18,10 +18,10 @@ pub(crate) enum Told<'a> {
 
 /// The server broke the framing, or sends what no frame of it is.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Broken;
+pub struct Broken;
 
 /// Takes one whole frame off the front; `None` when more bytes are needed.
-pub(crate) fn take<'a>(input: &mut &'a [u8]) -> Result<Option<Told<'a>>, Broken> {
+pub fn take<'a>(input: &mut &'a [u8]) -> Result<Option<Told<'a>>, Broken> {
     let bytes = *input;
     let &[first, second, ..] = bytes else {
         return Ok(None);
@@ -52,12 +52,12 @@ pub(crate) fn take<'a>(input: &mut &'a [u8]) -> Result<Option<Told<'a>>, Broken>
 }
 
 /// Writes a frame that the protocol's encoder made the way a client sends it.
-pub(crate) fn push(frame: &Frame, out: &mut Vec<u8>) {
+pub fn push(frame: &Frame, out: &mut Vec<u8>) {
     push_raw(frame.wire()[0], frame.payload(), out);
 }
 
 /// Writes a frame with this first byte.
-pub(crate) fn push_raw(first: u8, body: &[u8], out: &mut Vec<u8>) {
+pub fn push_raw(first: u8, body: &[u8], out: &mut Vec<u8>) {
     out.push(first);
     match body.len() {
         length @ 0..=125 => out.push(0x80 | length as u8),
