@@ -44,6 +44,10 @@ pub(crate) enum Command {
     },
     /// Fill an empty store with people and rooms, for load tests.
     Seed(SeedPlan),
+    /// Prove the guarantee on a deployment that runs: canaries talk through it, and their history is judged.
+    Verify(crate::verify::Plan),
+    /// Say what this deployment gets wrong by its settings, and how to mend it.
+    Doctor(crate::doctor::Plan),
     /// Mail.
     Mail {
         /// What about it.

@@ -3,9 +3,11 @@
 mod arguments;
 mod config;
 mod contract;
+mod doctor;
 mod embedded;
 mod mail;
 mod seed;
+mod verify;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -25,6 +27,8 @@ enum Failure {
     Config(ConfigError),
     /// It was tried and did not work.
     Failed(String),
+    /// What was checked is not as it should be; the answer says so.
+    Red(String),
 }
 
 impl From<ConfigError> for Failure {
@@ -40,6 +44,12 @@ fn main() -> ExitCode {
             return finish(
                 std::io::stdout().write_all(answer.as_bytes()),
                 ExitCode::SUCCESS,
+            );
+        }
+        Err(Failure::Red(answer)) => {
+            return finish(
+                std::io::stdout().write_all(answer.as_bytes()),
+                ExitCode::FAILURE,
             );
         }
         Err(Failure::Config(error)) => (ExitCode::from(2), error.to_string()),
@@ -85,6 +95,8 @@ fn run(arguments: impl Iterator<Item = String>) -> Result<String, Failure> {
         Some(Command::Metrics { .. }) => Ok(config::metrics_reference()),
         Some(Command::Contract { out }) => contract::write(&out),
         Some(Command::Seed(plan)) => seed::run(&settings()?, &plan),
+        Some(Command::Doctor(plan)) => doctor::run(&settings()?, &plan),
+        Some(Command::Verify(plan)) => verify::run(&settings()?, &plan),
         Some(Command::Mail {
             action: MailAction::Test { address },
         }) => mail::test(&settings()?, &address),

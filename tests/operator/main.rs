@@ -1,0 +1,6 @@
+//! What an operator runs beside the server, against the real binary: `chatify verify` and `chatify doctor`.
+
+mod doctor;
+mod house;
+mod proxy;
+mod verify;
