@@ -12,7 +12,7 @@ use super::finding::Finding;
 use super::view::View;
 use super::{LOOK_MAX, redis_time};
 
-/// Tokens are believed with this much tolerance (docs/operations.md): beyond it sign-ins fail.
+/// Tokens are believed with about this much tolerance (`protocol::token`): beyond it sign-ins fail.
 const SKEW_MAX_SECONDS: i64 = 5;
 /// The header has whole seconds, and the answer took its time.
 const SKEW_SEEN_SECONDS: i64 = 2;
@@ -111,13 +111,10 @@ fn judge_skew(whose: &str, theirs: Option<i64>, ours: i64) -> Finding {
     let apart = theirs.saturating_sub(ours);
     let side = if apart > 0 { "ahead of" } else { "behind" };
     let told = format!("{whose} is {} s {side} us", apart.unsigned_abs());
-    let apart = apart.saturating_abs();
-    if apart <= SKEW_SEEN_SECONDS {
-        Finding::ok(CHECK, format!("{whose} has our time"))
-    } else if apart <= SKEW_MAX_SECONDS {
-        Finding::warn(CHECK, told, MEND)
-    } else {
-        Finding::wrong(CHECK, told, MEND)
+    match apart.saturating_abs() {
+        apart if apart <= SKEW_SEEN_SECONDS => Finding::ok(CHECK, format!("{whose} has our time")),
+        apart if apart <= SKEW_MAX_SECONDS => Finding::warn(CHECK, told, MEND),
+        _ => Finding::wrong(CHECK, told, MEND),
     }
 }
 

@@ -76,4 +76,15 @@ mod tests {
         );
         assert!(commands_of("redis://u:pw@h").starts_with("*3\r\n"));
     }
+
+    #[tokio::test]
+    async fn a_server_on_this_machine_has_our_time() {
+        let url = std::env::var("CHATIFY_TEST_REDIS").expect(
+            "CHATIFY_TEST_REDIS: run `make test`, or `eval \"$(ops/dev/servers.sh start)\"`",
+        );
+        let url = url.parse().expect("a URL");
+        let theirs = unix_seconds(&url, Duration::from_secs(30)).await;
+        let ours = service::clock::Clock::System.unix_seconds() as i64;
+        assert!(theirs.is_some_and(|theirs| ours.abs_diff(theirs) <= 60));
+    }
 }

@@ -120,7 +120,8 @@ fn owner(file: &Path, folder: &Path) -> Finding {
 /// Opens it as a server would: the backend refuses a topology, a write concern or an index that breaks the promise.
 async fn remote(url: &str) -> Finding {
     const CHECK: &str = "store";
-    const MEND: &str = "see the section on the store in docs/operations.md";
+    const MEND: &str =
+        "start it, or correct the URL; MongoDB: a replica set, journaled, without arbiters";
     match timeout(LOOK_MAX * 3, store::open(url)).await {
         Err(_) => Finding::wrong(CHECK, "no answer in time", MEND),
         Ok(Err(error)) => Finding::wrong(CHECK, error.to_string(), MEND),

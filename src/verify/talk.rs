@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use client::{Audit, Endpoint, Fault, Member, Recorder, Road, Standing, Tempo};
@@ -43,9 +44,10 @@ pub(crate) async fn talk(
 
     let start = Instant::now();
     let until = start + Duration::from_secs(plan.seconds);
-    let mut writers = write(plan, &members, canaries, (start, until));
+    let over = Arc::new(AtomicBool::new(false));
+    let mut writers = write(plan, &members, canaries, (start, until, Arc::clone(&over)));
     let fault = doomed.map(|node| break_at(start + Duration::from_secs(plan.seconds) / 3, node));
-    attend(until, &mut audit).await;
+    attend(until, &over, &mut audit).await;
     let broken = match fault {
         Some(fault) => Some(joined(fault).await?),
         None => None,
@@ -123,7 +125,7 @@ fn write(
     plan: &Plan,
     members: &[Arc<Member>],
     canaries: &Canaries,
-    (start, until): (Instant, Instant),
+    (start, until, over): (Instant, Instant, Arc<AtomicBool>),
 ) -> JoinSet<()> {
     let rooms: Vec<RoomId> = canaries.rooms().collect();
     let lanes = plan.writers() * rooms.len();
@@ -131,7 +133,7 @@ fn write(
     let mut writers = JoinSet::new();
     for (index, member) in members.iter().take(plan.writers()).enumerate() {
         for (number, room) in rooms.iter().copied().enumerate() {
-            let member = Arc::clone(member);
+            let (member, over) = (Arc::clone(member), Arc::clone(&over));
             let lane = index * rooms.len() + number;
             let first = start + between.mul_f64(lane as f64 / lanes as f64);
             writers.spawn(async move {
@@ -139,7 +141,7 @@ fn write(
                 // After an outage at the old pace: a burst would only meet the rate limits.
                 ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
                 for count in 1_u64.. {
-                    if ticks.tick().await >= until {
+                    if ticks.tick().await >= until || over.load(Relaxed) {
                         return;
                     }
                     // A refusal is counted by the recorder; the next message is another one.
@@ -151,18 +153,25 @@ fn write(
     writers
 }
 
-/// Reads the logs on until then, with a bar.
-async fn attend(until: Instant, audit: &mut Audit) {
-    let bar = progress(until.duration_since(Instant::now()).as_secs(), "talk");
+/// Reads the logs on until then, with a bar; an interrupt ends the talk early, and what was said is judged and removed.
+async fn attend(until: Instant, over: &AtomicBool, audit: &mut Audit) {
+    let total = until.saturating_duration_since(Instant::now()).as_secs();
+    let bar = progress(total, "talk");
     while Instant::now() < until {
-        // One that fails is made up for by the next: the log only must not run away.
-        let round = timeout(AUDIT_PERIOD * 5, audit.round()).await;
+        // A round that fails is made up for by the next one: the log only must not run away.
+        let pause = match timeout(AUDIT_PERIOD * 5, audit.round()).await {
+            Ok(Ok(())) => AUDIT_PERIOD,
+            _ => AUDIT_PERIOD / 10,
+        };
         let left = until.saturating_duration_since(Instant::now());
-        if !matches!(round, Ok(Ok(()))) {
-            sleep(left.min(AUDIT_PERIOD / 10)).await;
+        bar.set_position(total - left.as_secs().min(total));
+        tokio::select! {
+            () = sleep(left.min(pause)) => {}
+            _ = tokio::signal::ctrl_c() => {
+                over.store(true, Relaxed);
+                break;
+            }
         }
-        sleep(left.min(AUDIT_PERIOD)).await;
-        bar.set_position(bar.length().unwrap_or(0) - left.as_secs().min(bar.length().unwrap_or(0)));
     }
     bar.finish_and_clear();
 }

@@ -63,10 +63,10 @@ fn a_server_that_is_killed_and_comes_back_in_mid_run_is_green() {
     );
 }
 
-fn red(bug: Bug) -> String {
+fn red(bug: Bug, transport: &str) -> String {
     let house = House::start(&["--limits", "off"]);
     let through = proxy::start(house.public, bug);
-    let (text, code) = told(&verify(through, &["--transport", "websocket"]));
+    let (text, code) = told(&verify(through, &["--transport", transport]));
     assert_eq!(code, Some(1), "{text}");
     assert!(text.contains("RED"), "{text}");
     text
@@ -74,21 +74,28 @@ fn red(bug: Bug) -> String {
 
 #[test]
 fn an_acknowledged_message_that_is_not_delivered_is_red_as_g5_skipped() {
-    let text = red(Bug::Drops);
+    let text = red(Bug::Drops, "websocket");
     assert!(text.contains("G5 skipped: 1"), "{text}");
     assert!(!text.contains("G5 repeated"), "{text}");
 }
 
 #[test]
+fn a_session_that_upgrades_is_carried_by_its_websocket_and_judged_there() {
+    // The proxy breaks WebSockets alone: without an upgrade there would be nothing to see.
+    let text = red(Bug::Drops, "upgrade");
+    assert!(text.contains("G5 skipped: 1"), "{text}");
+}
+
+#[test]
 fn a_message_that_is_delivered_twice_is_red_as_g5_repeated() {
-    let text = red(Bug::Doubles);
+    let text = red(Bug::Doubles, "websocket");
     assert!(text.contains("G5 repeated: 1"), "{text}");
     assert!(!text.contains("G5 skipped"), "{text}");
 }
 
 #[test]
 fn messages_that_change_places_are_red_as_skipped_and_repeated() {
-    let text = red(Bug::Swaps);
+    let text = red(Bug::Swaps, "websocket");
     assert!(text.contains("G5 skipped: 1"), "{text}");
     assert!(text.contains("G5 repeated: 1"), "{text}");
 }

@@ -75,11 +75,6 @@ impl Endpoint {
         }
     }
 
-    /// Whether it is spoken to with TLS.
-    pub fn is_secure(&self) -> bool {
-        self.secure
-    }
-
     /// Opens a stream, within [`DIAL_MAX`].
     pub(crate) async fn dial(&self) -> Result<Box<dyn Stream>, Fault> {
         match tokio::time::timeout(DIAL_MAX, self.connect()).await {

@@ -8,6 +8,7 @@
 //! It must never hide a fault: what a right server never does ends the connection or stands in the history.
 
 mod audit;
+mod device;
 mod endpoint;
 mod http;
 mod link;
