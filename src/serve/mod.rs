@@ -21,7 +21,7 @@ use service::clock::Clock;
 use service::config::Settings;
 use service::drain::Drain;
 use service::process::ProcessConfig;
-use service::readiness::Readiness;
+use service::readiness::{Check, Readiness};
 use tracing::{info, warn};
 
 use crate::Failure;
@@ -66,7 +66,7 @@ where
         .build()
         .map_err(Failure::of)?;
     let lived = runtime.block_on(async {
-        let life = Life::start(config).await?;
+        let (life, started) = Life::start(config).await?;
         let begun = tokio::select! {
             begun = begin(life.clone()) => begun?,
             () = life.drain.told_to_leave() => {
@@ -74,6 +74,7 @@ where
                 return Ok(String::new());
             }
         };
+        started.pass_for_good();
         life.drain.stop(life.config.patience()).await;
         end(begun).await;
         Ok(String::new())
@@ -84,13 +85,15 @@ where
 
 impl Life {
     /// Obeys signals, and shows how it stands from the first moment: a service that waits for its store is alive and not
-    /// ready.
-    async fn start(config: ProcessConfig) -> Result<Self, Failure> {
+    /// ready. The check passes when everything has been started and listens.
+    async fn start(config: ProcessConfig) -> Result<(Self, Check), Failure> {
         let drain = Drain::new();
         drain.obey_signals().map_err(Failure::of)?;
         let metrics = service::metrics::install().map_err(Failure::of)?;
         metrics.spawn_upkeep(&drain);
         let readiness = Readiness::new(drain.clone());
+        // Before anybody can ask.
+        let started = readiness.register("start");
         let admin = Admin {
             readiness: readiness.clone(),
             metrics,
@@ -98,12 +101,13 @@ impl Life {
         service::admin::serve(config.admin_listen, admin, &drain)
             .await
             .map_err(|error| cannot_listen("admin-listen", config.admin_listen, error))?;
-        Ok(Self {
+        let life = Self {
             drain,
             readiness,
             clock: Clock::System,
             config,
-        })
+        };
+        Ok((life, started))
     }
 }
 

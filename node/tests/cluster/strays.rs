@@ -178,6 +178,7 @@ async fn a_session_is_upgraded_through_another_node_and_talks_on() {
 async fn when_a_carried_client_goes_away_its_session_ends_and_the_other_way_round() {
     let town = Town::of(2).await;
     let (ann, ben) = (town.person("Ann").await, town.person("Ben").await);
+    town.room(&ann, &[&ben]).await;
     let mut watcher = town.connect(0, &ben).await;
     let watched = json!({"userIds": [ann.id]});
     watcher.ask("presence:watch", watched).await;

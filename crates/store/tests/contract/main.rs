@@ -53,7 +53,6 @@ macro_rules! contract {
             history: a_window_of_an_unknown_room_is_not_found,
             rooms: a_room_is_made_once_with_one_id,
             rooms: two_people_have_one_dm_whoever_asks_first,
-            rooms: a_deleted_dm_may_be_made_again,
             rooms: a_list_of_rooms_shows_the_newest_first_with_what_is_unread,
             rooms: a_thousand_rooms_are_one_list,
             rooms: a_room_left_or_deleted_is_in_no_list,
@@ -90,6 +89,23 @@ macro_rules! contract {
             facts: a_sweep_forgets_what_has_expired_and_nothing_else,
         }
     };
+    // What needs a server that gives a unique name back when its owner has changed.
+    (@freed $backend:ident, $open:expr, $frees:expr) => {
+        mod $backend {
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn a_deleted_dm_may_be_made_again() {
+                if $frees.await {
+                    crate::rooms::a_deleted_dm_may_be_made_again($open.await).await;
+                }
+            }
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn the_address_of_an_erased_person_is_free() {
+                if $frees.await {
+                    crate::users::the_address_of_an_erased_person_is_free($open.await).await;
+                }
+            }
+        }
+    };
     (@tests $backend:ident, $open:expr, $($chapter:ident: $sentence:ident,)*) => {
         mod $backend {
             $(
@@ -108,3 +124,10 @@ contract!(sqlite, async {
 contract!(mongo, async {
     store::open(&crate::mongod::database()).await.unwrap()
 });
+
+contract!(@freed sqlite_freed_names, async {
+    store::open("sqlite::memory:").await.unwrap()
+}, async { true });
+contract!(@freed mongo_freed_names, async {
+    store::open(&crate::mongod::database()).await.unwrap()
+}, crate::mongod::frees_names());

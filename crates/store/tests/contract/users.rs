@@ -167,6 +167,12 @@ pub(crate) async fn an_erased_person_is_gone_but_for_their_id(store: Handle) {
         store.erase_user(user(), at(5)).await,
         Err(StoreError::NotFound)
     );
+}
+
+pub(crate) async fn the_address_of_an_erased_person_is_free(store: Handle) {
+    let ada = enter(&store, "Ada").await;
+    let id = ada.user.id;
+    assert_eq!(store.erase_user(id, at(5)).await, Ok(()));
     let (again, made) = store
         .user_by_email(ada.email, person("Ada again"))
         .await
