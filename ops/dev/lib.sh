@@ -1,12 +1,14 @@
 # What the scripts of this folder share: where things are, how they speak, how a missing tool is had. Sourced, never run.
 # Tools that are built once live in $CACHE and are shared by all clones of one user.
+# shellcheck shell=bash disable=SC2034
 
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 ROOT=$PWD
 CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/chatify
 TARGET_DIR=${CARGO_TARGET_DIR:-$ROOT/target}
-export PATH="$CACHE/tools/bin:$PATH"
+# Debian keeps servers where users do not look.
+export PATH="$CACHE/tools/bin:$PATH:/usr/sbin"
 CARGO_DENY_VERSION=0.20.2
 CARGO_FUZZ_VERSION=0.13.2
 NODE_MAJOR_MIN=20
@@ -26,8 +28,10 @@ need() {
   say "installing $2 (for $1)"
   if has apt-get && as_root true 2>/dev/null; then
     export DEBIAN_FRONTEND=noninteractive
-    as_root apt-get install -y -qq --no-install-recommends "$2" >/dev/null 2>&1 ||
-      { as_root apt-get update -qq && as_root apt-get install -y -qq --no-install-recommends "$2" >/dev/null; } ||
+    # Two clones may install at the same time: the second one waits.
+    local apt=(-y -qq --no-install-recommends -o DPkg::Lock::Timeout=300)
+    as_root apt-get install "${apt[@]}" "$2" >/dev/null 2>&1 ||
+      { as_root apt-get update -qq && as_root apt-get install "${apt[@]}" "$2" >/dev/null; } ||
       die "apt-get could not install $2; install it by hand"
     has "$1" || die "$2 is installed, and still there is no $1"
   else
@@ -42,25 +46,27 @@ need_rust() {
 
 need_node() {
   local major
-  has node && has npm || die "node $NODE_MAJOR_MIN or newer with npm is missing. See https://nodejs.org/en/download"
+  { has node && has npm; } || die "node $NODE_MAJOR_MIN or newer with npm is missing. See https://nodejs.org/en/download"
   major=$(node -p 'process.versions.node.split(".")[0]')
   [ "$major" -ge "$NODE_MAJOR_MIN" ] || die "node $(node -v) is too old: $NODE_MAJOR_MIN or newer is needed"
 }
 
-# need_cargo_tool NAME VERSION: builds a cargo subcommand into the shared cache, once. Takes minutes.
+# need_cargo_tool NAME VERSION [CRATE OPTION...]: builds a program into the shared cache, once. Takes minutes.
 need_cargo_tool() {
-  if cargo "${1#cargo-}" --version >/dev/null 2>&1; then return; fi
-  say "building $1 $2 into the shared cache (once; takes some minutes)"
+  local name=$1 version=$2 crate=${3:-$1} options=("${@:4}")
+  if [ $# -le 3 ]; then options=(--locked --no-default-features); fi
+  if has "$name"; then return; fi
+  say "building $name $version into the shared cache (once; takes some minutes)"
   mkdir -p "$CACHE"
   # Under a lock: two clones may test at the same time.
   (
     flock 9
-    if [ ! -x "$CACHE/tools/bin/$1" ]; then
-      CARGO_TARGET_DIR="$CACHE/build-$1" nice cargo install --quiet --locked --no-default-features \
-        --version "$2" --root "$CACHE/tools" "$1"
-      rm -rf "$CACHE/build-$1"
+    if [ ! -x "$CACHE/tools/bin/$name" ]; then
+      CARGO_TARGET_DIR="$CACHE/build-$name" nice cargo install --quiet "${options[@]}" \
+        --version "$version" --root "$CACHE/tools" "$crate"
+      rm -rf "$CACHE/build-$name"
     fi
-  ) 9>"$CACHE/$1.lock"
+  ) 9>"$CACHE/$name.lock"
 }
 
 # fingerprint PATH...: one hash over all files below, without what tools put there.

@@ -1,15 +1,20 @@
 """An SMTP server for tests: plain, STARTTLS and implicit TLS ports, and HTTP to look at what came.
 
-usage: smtp_sink.py CERT KEY [--wrong CERT KEY]
-Prints one line of JSON with its ports when it is ready, and ends when its standard input is closed.
+usage: smtp_sink.py CERT KEY [--wrong CERT KEY] [--ports PLAIN STARTTLS TLS HTTP]
+Prints one line of JSON with its ports when it is ready. Takes free ports and ends when its standard input is closed;
+with --ports it takes those and stays.
 Recipients choose the answer: temp451@ 451, perm550@ 550, slow@ never answers, drop@ hangs up at RCPT, cut@ takes the mail and
 hangs up before the 250, grey@ 451 at first and then takes it; badsender@ as the sender is refused. Any other is accepted.
-STARTTLS and TLS want user/secret. GET /messages lists what was taken, with the raw bytes; DELETE empties it.
+STARTTLS and TLS want user/secret. GET /messages lists what was taken: from, to, subject, body, tls, auth, headers, and raw in base64;
+DELETE /messages empties it.
 With --wrong there is one more STARTTLS port, whose certificate is for another host.
 """
 
+import argparse
 import asyncio
 import base64
+import email
+import email.policy
 import json
 import ssl
 import sys
@@ -43,10 +48,15 @@ class Handler:
         return "250 OK"
 
     async def handle_DATA(self, server, session, envelope):
-        # As it came over the wire, dot-stuffing undone by the server.
+        mail = email.message_from_bytes(envelope.original_content, policy=email.policy.default)
+        body = mail.get_body(preferencelist=("plain", "html"))
         inbox.append({
             "from": envelope.mail_from,
             "to": envelope.rcpt_tos,
+            "subject": mail["subject"],
+            "body": body.get_content() if body else None,
+            "headers": dict(mail.items()),
+            # As it came over the wire, dot-stuffing undone by the server.
             "raw": base64.b64encode(envelope.original_content).decode(),
             "tls": session.ssl is not None or server.transport.get_extra_info("sslcontext") is not None,
             "auth": session.auth_data.decode() if session.auth_data else None,
@@ -72,31 +82,39 @@ async def web(reader, writer):
     if request.startswith(b"DELETE"):
         inbox.clear()
         seen.clear()
-    body = json.dumps({"messages": inbox, "rcpt": seen}).encode()
-    writer.write(b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: %d\r\n\r\n" % len(body) + body)
+    body = json.dumps(inbox).encode()
+    writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: %d\r\n\r\n" % len(body) + body)
     await writer.drain()
     writer.close()
 
 
 async def main():
+    told = argparse.ArgumentParser()
+    told.add_argument("certificate", nargs=2)
+    told.add_argument("--wrong", nargs=2)
+    told.add_argument("--ports", nargs=4, type=int)
+    told = told.parse_args()
+    plain, starttls, implicit, http = told.ports or (0, 0, 0, 0)
     loop, handler = asyncio.get_running_loop(), Handler()
     secure = dict(authenticator=authenticate, auth_required=True, hostname="localhost")
 
-    async def listen(make, **more):
-        server = await loop.create_server(make, "127.0.0.1", 0, **more)
+    async def listen(port, make, **more):
+        server = await loop.create_server(make, "127.0.0.1", port, **more)
         return server.sockets[0].getsockname()[1]
 
-    right = context(sys.argv[1], sys.argv[2])
-    starttls = lambda tls: lambda: SMTP(handler, tls_context=tls, require_starttls=True, **secure)
+    right = context(*told.certificate)
+    with_starttls = lambda tls: lambda: SMTP(handler, tls_context=tls, require_starttls=True, **secure)
     ports = {
-        "plain": await listen(lambda: SMTP(handler, hostname="localhost", auth_require_tls=False)),
-        "starttls": await listen(starttls(right)),
-        "implicit": await listen(lambda: SMTP(handler, auth_require_tls=False, **secure), ssl=right),
-        "http": (await asyncio.start_server(web, "127.0.0.1", 0)).sockets[0].getsockname()[1],
+        "plain": await listen(plain, lambda: SMTP(handler, hostname="localhost", auth_require_tls=False)),
+        "starttls": await listen(starttls, with_starttls(right)),
+        "implicit": await listen(implicit, lambda: SMTP(handler, auth_require_tls=False, **secure), ssl=right),
+        "http": (await asyncio.start_server(web, "127.0.0.1", http)).sockets[0].getsockname()[1],
     }
-    if len(sys.argv) > 3:
-        ports["wrong"] = await listen(starttls(context(sys.argv[4], sys.argv[5])))
+    if told.wrong:
+        ports["wrong"] = await listen(0, with_starttls(context(*told.wrong)))
     print(json.dumps(ports), flush=True)
+    if told.ports:
+        await asyncio.Event().wait()
     # Whoever started this holds the other end: when they are gone, so is this.
     await loop.run_in_executor(None, sys.stdin.buffer.read)
 

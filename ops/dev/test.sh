@@ -30,8 +30,8 @@ step() {
   status=${PIPESTATUS[0]}
   set -e
   if [ "$kind" = tests ]; then read -r p f < <(tests_in "$log"); fi
-  if [ $status -ne 0 ]; then
-    if [ $f -eq 0 ]; then f=1; fi
+  if [ "$status" -ne 0 ]; then
+    if [ "$f" -eq 0 ]; then f=1; fi
   elif [ "$kind" = check ]; then
     p=1
   elif [ $((p + f)) -eq 0 ]; then
@@ -40,7 +40,7 @@ step() {
   fi
   passed=$((passed + p)) failed=$((failed + f))
   word=ok
-  if [ $f -gt 0 ]; then word=FAILED; fi
+  if [ "$f" -gt 0 ]; then word=FAILED; fi
   rows+=("$(printf '%-24s %-7s %6d passed %4d failed %6d s' "$name" "$word" "$p" "$f" $((SECONDS - began)))")
 }
 
@@ -54,11 +54,18 @@ rust_tests() {
   fi
 }
 
+# The servers that tests talk to; the tests find them by variables.
+servers() { ops/dev/servers.sh start >"$logs/servers.env"; }
+
 need_rust
 need_node
-# In front of everything and beside it: building cargo-deny takes minutes, once.
+trap 'ops/dev/servers.sh stop' EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+# In front of everything and beside it: what takes minutes to build, once.
 need_cargo_tool cargo-deny "$CARGO_DENY_VERSION" >"$logs/cargo-deny-build.log" 2>&1 &
 deny_build=$!
+ops/dev/servers.sh install >"$logs/servers-install.log" 2>&1 &
 
 step check "format"         cargo fmt --all --check -- --color never
 step check "web install"    web_install
@@ -67,6 +74,10 @@ step check "web lint"       in_web lint
 step tests "web tests"      in_web test
 step check "web build"      web_build
 step check "clippy"         cargo clippy --locked --workspace --all-targets -- -D warnings
+step check "servers"        servers
+# Where they did not start the tests that need them say so.
+# shellcheck source=/dev/null
+source "$logs/servers.env" || true
 step tests "rust tests"     rust_tests
 step tests "rust doc tests" cargo test --locked --workspace --doc
 wait $deny_build || cat "$logs/cargo-deny-build.log"

@@ -102,8 +102,7 @@ impl Sink {
         stream.read_to_string(&mut page).unwrap();
         let body: Value = serde_json::from_str(page.split("\r\n\r\n").nth(1).unwrap()).unwrap();
         let text = |value: &Value| value.as_str().unwrap().to_owned();
-        body["messages"]
-            .as_array()
+        body.as_array()
             .unwrap()
             .iter()
             .map(|mail| Taken {

@@ -138,7 +138,7 @@ impl Loading<'_> {
         for (name, text) in variables {
             match known.get(&name) {
                 Some(key) => self.take(key, text, Source::Environment(name)),
-                None if name == "CHATIFY_CONFIG" || is_service_link(&name) => {}
+                None if name == "CHATIFY_CONFIG" || is_nobodys(&name) => {}
                 None => self
                     .problems
                     .push(unknown(&name, known.keys().map(String::as_str))),
@@ -248,10 +248,12 @@ fn read_secret(path: &Path) -> Result<String, String> {
     }
 }
 
-/// Kubernetes puts variables such as `CHATIFY_NODE_SERVICE_HOST` or `CHATIFY_PORT_8080_TCP_ADDR` into every pod beside a
-/// Service whose name starts with "chatify": nobody's settings, and no reason to refuse to start.
-fn is_service_link(name: &str) -> bool {
-    name.ends_with("_SERVICE_HOST")
+/// Nobody's settings, and no reason to refuse to start. Kubernetes puts variables such as `CHATIFY_NODE_SERVICE_HOST` or
+/// `CHATIFY_PORT_8080_TCP_ADDR` into every pod beside a Service whose name starts with "chatify"; our own tests find the
+/// servers that they talk to by `CHATIFY_TEST_…`, and start processes beside them.
+fn is_nobodys(name: &str) -> bool {
+    name.starts_with("CHATIFY_TEST_")
+        || name.ends_with("_SERVICE_HOST")
         || name.contains("_SERVICE_PORT")
         || name.ends_with("_PORT")
         || name.contains("_TCP")

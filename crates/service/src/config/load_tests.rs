@@ -164,6 +164,11 @@ fn what_kubernetes_puts_into_every_pod_is_nobodys_mistake() {
 }
 
 #[test]
+fn where_the_tests_find_their_servers_is_no_setting() {
+    assert!(load(&[], &[("CHATIFY_TEST_REDIS", "redis://127.0.0.1:1")]).is_ok());
+}
+
+#[test]
 fn a_section_that_was_not_declared_cannot_be_read() {
     let settings = Catalogue::new()
         .with::<Top>()
