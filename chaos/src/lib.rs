@@ -1,0 +1,5 @@
+//! The fault harness: a cluster of real processes on one machine, faults in and between them, stock clients that talk
+//! through all of it, and the verdict of `history` over what they saw. Everything that is drawn is drawn from one seed.
+//! It knows the product only from outside: its settings, its signals, its public contract.
+
+pub mod proxy;
