@@ -1,12 +1,27 @@
 # One line of help stands behind each target's `##`. Everything of weight is a short script under ops/dev/.
 .DEFAULT_GOAL := help
-.PHONY: help up test web check bench sim fuzz e2e docs clean
+.PHONY: help up cluster cluster-status cluster-restart cluster-kill cluster-down test web check bench sim fuzz e2e docs clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 up: ## Build what is needed and run chatify on this machine; ARGS="--listen 0.0.0.0:8080" passes settings on
 	@ops/dev/up.sh $(ARGS)
+
+cluster: ## A whole cluster on this machine, no container engine; LIMITS=off lifts the rate limits, PROFILE=release is fast
+	@LIMITS="$(LIMITS)" PROFILE="$(PROFILE)" ops/dev/cluster.sh start
+
+cluster-status: ## What of it runs, where and how well
+	@ops/dev/cluster.sh status
+
+cluster-restart: ## WHAT=node-b drains and starts a part (or several), or starts one that was killed
+	@ops/dev/cluster.sh restart $(WHAT)
+
+cluster-kill: ## WHAT=redis-1 kills a part with SIGKILL
+	@ops/dev/cluster.sh kill $(WHAT)
+
+cluster-down: ## End the cluster; its data and secrets stay in target/cluster/
+	@ops/dev/cluster.sh down
 
 test: ## Everything that must hold before a change is merged; installs what is missing where it may
 	@ops/dev/test.sh

@@ -105,7 +105,6 @@ slay() {
   done
   for part in "$@"; do
     while alive "$part"; do sleep 0.02; done
-    rm -f "$STATE/$part/pid"
   done
 }
 

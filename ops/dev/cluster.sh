@@ -1,0 +1,222 @@
+#!/usr/bin/env bash
+# A whole cluster on loopback, without a container engine: three nodes, auth and mailer behind HAProxy, on a Redis Cluster,
+# RabbitMQ, a MongoDB-wire server and an SMTP sink. Every part is a process of its own that can be killed and restarted.
+# usage: cluster.sh start | status | down | restart PART... | kill PART...
+# PART: node-a node-b node-c auth mailer haproxy redis-1 … redis-6 mongodb rabbitmq smtp
+# LIMITS=off lifts the rate limits, PROFILE=release builds for speed. Everything lies in target/cluster/; programs that
+# drive the cluster read endpoints.json there.
+source "$(dirname "$0")/lib.sh"
+STATE=$ROOT/target/cluster LOGS=$STATE/logs
+source ops/dev/process.sh
+source ops/dev/backends.sh
+# What somebody has exported for a chatify of their own must not steer these.
+unset "${!CHATIFY_@}"
+
+NODES=(node-a node-b node-c) SERVICES=(node-a node-b node-c auth mailer)
+REDIS=(redis-1 redis-2 redis-3 redis-4 redis-5 redis-6)
+BACKENDS=("${REDIS[@]}" mongodb rabbitmq smtp)
+NAMED=("${SERVICES[@]}" haproxy "${BACKENDS[@]}")
+CHATIFY=$STATE/bin/chatify
+
+usage() { sed -n '4,7s/^# //p' "$0" >&2; exit 2; }
+
+# Where each part listens: PORT for those who use it, ADMIN for probes and metrics.
+ports() {
+  local base n
+  base=$(ports_for cluster "$@")
+  declare -gA PORT=([haproxy]=$base [mongodb]=$((base + 23)) [rabbitmq]=$((base + 20)) [smtp]=$((base + 24)) [auth]=$((base + 28)))
+  declare -gA ADMIN=([haproxy]=$((base + 7)) [auth]=$((base + 29)) [mailer]=$((base + 30)) [smtp]=$((base + 27)))
+  for n in 0 1 2 3 4 5; do PORT[redis-$((n + 1))]=$((base + 1 + n)); done
+  for n in 0 1 2; do PORT[${NODES[n]}]=$((base + 8 + n)) ADMIN[${NODES[n]}]=$((base + 17 + n)); done
+}
+
+# secret NAME: the path of a secret of this cluster, drawn when it is first asked for.
+secret() {
+  local file=$STATE/secrets/$1
+  if [ ! -s "$file" ]; then (umask 077 && mkdir -p "$STATE/secrets" && openssl rand -hex 32 >"$file.new" && mv "$file.new" "$file"); fi
+  echo "$file"
+}
+
+# settings PART: its TOML file.
+settings() {
+  local part=$1
+  cat <<TOML
+# Written by \`make cluster\`; \`make cluster-restart\` starts with what stands here.
+admin-listen = "127.0.0.1:${ADMIN[$part]}"
+mail-queue = "amqp://guest:guest@127.0.0.1:${PORT[rabbitmq]}/%2f"
+TOML
+  if [ "$part" != mailer ]; then
+    cat <<TOML
+listen = "127.0.0.1:${PORT[$part]}"
+store = "mongodb://127.0.0.1:${PORT[mongodb]}/chatify?replicaSet=secantus"
+bus = "redis+cluster://127.0.0.1:${PORT[redis-1]},127.0.0.1:${PORT[redis-2]},127.0.0.1:${PORT[redis-3]}"
+cluster-key-file = "$(secret cluster-key)"
+limits = "${LIMITS:-on}"
+trusted-proxies = ["127.0.0.1"]
+# HAProxy takes a second to notice.
+drain-grace = "2s"
+TOML
+  fi
+  case $part in
+    node-*) printf 'auth-url = "http://127.0.0.1:%s"\nadvertise = "127.0.0.1:%s"\n[node]\nname = "%s"\n' "${PORT[auth]}" "${PORT[$part]}" "$part" ;;
+    auth) printf '[auth]\nkey-secret-file = "%s"\n' "$(secret key-secret)" ;;
+    mailer) printf '[mail]\nsmtp = "smtp://127.0.0.1:%s?tls=none"\nfrom = "chatify <no-reply@chat.test>"\n' "${PORT[smtp]}" ;;
+  esac
+}
+
+ready() {
+  (exec 3<>"/dev/tcp/127.0.0.1/$1" && printf 'GET %s HTTP/1.0\r\n\r\n' "$2" >&3 && head -n 1 <&3 | grep -q ' 200 ') 2>/dev/null
+}
+
+service_up() {
+  local part=$1
+  alive "$part" || spawn "$part" "$CHATIFY" "${part%%-*}" --config "$STATE/$part/chatify.toml"
+  await 60 "$part" ready "${ADMIN[$part]}" /readyz
+}
+
+# Ready is when it would let somebody in: it knows at least one node and auth.
+haproxy_up() {
+  alive haproxy || spawn haproxy env HAPROXY_SOCKET="$STATE/haproxy/socket" \
+    HAPROXY_LISTEN="127.0.0.1:${PORT[haproxy]}" HAPROXY_ADMIN="127.0.0.1:${ADMIN[haproxy]}" \
+    NODE_A="127.0.0.1:${PORT[node-a]}" NODE_A_ADMIN="${ADMIN[node-a]}" NODE_B="127.0.0.1:${PORT[node-b]}" NODE_B_ADMIN="${ADMIN[node-b]}" \
+    NODE_C="127.0.0.1:${PORT[node-c]}" NODE_C_ADMIN="${ADMIN[node-c]}" AUTH="127.0.0.1:${PORT[auth]}" AUTH_ADMIN="${ADMIN[auth]}" \
+    haproxy -db -f ops/haproxy.cfg
+  await 20 haproxy ready "${PORT[haproxy]}" /.well-known/jwks.json
+}
+
+# up PART: starts one and returns when it can be used.
+up() {
+  case $1 in
+    redis-*) redis_cluster_node_up "$1" "${PORT[$1]}" && redis_cluster_node_ready "$1" "${PORT[$1]}" ;;
+    mongodb) mongodb_up mongodb "${PORT[mongodb]}" ;;
+    rabbitmq) rabbitmq_up rabbitmq "${PORT[rabbitmq]}" ;;
+    smtp) smtp_up smtp "${PORT[smtp]}" ;;
+    haproxy) haproxy_up ;;
+    *) service_up "$1" ;;
+  esac
+}
+
+build() {
+  need_rust
+  web_build
+  say "chatify: building (the first time takes some minutes)"
+  local profile=${PROFILE:-debug} release=()
+  if [ "$profile" = release ]; then release=(--release); fi
+  cargo build --locked -p chatify "${release[@]}"
+  # A copy: whoever builds meanwhile does not change what a restart starts.
+  mkdir -p "$STATE/bin"
+  cp "$TARGET_DIR/$profile/chatify" "$CHATIFY.new"
+  mv "$CHATIFY.new" "$CHATIFY"
+}
+
+start() {
+  local part any=
+  need haproxy haproxy
+  need_redis
+  need_rabbitmq
+  need_mongodb
+  build
+  exec 9>"$STATE/lock"
+  flock 9
+  for part in "${NAMED[@]}"; do if alive "$part"; then any=yes; fi; done
+  if [ -n "$any" ]; then ports; else
+    # Redis keeps nothing worth keeping, and a cluster of old addresses would be in the way.
+    rm -rf "$STATE"/redis-*
+    ports fresh
+  fi
+  trap 'forsaken; halt 5 "${NAMED[@]}" rabbitmq-names; exit 130' INT TERM
+  beside "redis cluster" redis_cluster_up redis "${PORT[redis-1]}"
+  for part in mongodb rabbitmq smtp; do beside "$part" up "$part"; done
+  joined
+  for part in "${SERVICES[@]}"; do
+    mkdir -p "$STATE/$part"
+    alive "$part" || (umask 077 && settings "$part" >"$STATE/$part/chatify.toml")
+  done
+  up auth
+  for part in node-a node-b node-c mailer; do beside "$part" up "$part"; done
+  joined
+  up haproxy
+  endpoints
+  status
+}
+
+# The pid that was last started; a program may have killed it since.
+last_pid() { cut -d ' ' -f 1 "$STATE/$1/pid"; }
+
+endpoints() {
+  local part nodes=() redis=()
+  for part in "${NODES[@]}"; do
+    nodes+=("$(printf '{"name":"%s","url":"http://127.0.0.1:%s","admin":"http://127.0.0.1:%s","pid":%s}' "$part" "${PORT[$part]}" "${ADMIN[$part]}" "$(last_pid "$part")")")
+  done
+  for part in "${REDIS[@]}"; do
+    redis+=("$(printf '{"url":"redis://127.0.0.1:%s","pid":%s}' "${PORT[$part]}" "$(last_pid "$part")")")
+  done
+  (
+    IFS=,
+    printf '{"lb":"http://127.0.0.1:%s",\n"nodes":[%s],\n' "${PORT[haproxy]}" "${nodes[*]}"
+    printf '"auth":{"url":"http://127.0.0.1:%s","pid":%s},\n"mailer":{"pid":%s},\n' "${PORT[auth]}" "$(last_pid auth)" "$(last_pid mailer)"
+    printf '"redis":[%s],\n' "${redis[*]}"
+    printf '"mongodb":{"url":"mongodb://127.0.0.1:%s/chatify?replicaSet=secantus","pid":%s},\n' "${PORT[mongodb]}" "$(last_pid mongodb)"
+    printf '"rabbitmq":{"url":"amqp://guest:guest@127.0.0.1:%s/%%2f","pid":%s},\n' "${PORT[rabbitmq]}" "$(last_pid rabbitmq)"
+    printf '"smtp":{"http":"http://127.0.0.1:%s"}}\n' "${ADMIN[smtp]}"
+  ) >"$STATE/endpoints.json.new"
+  # A reader sees the old file or the new one, never half of one.
+  mv "$STATE/endpoints.json.new" "$STATE/endpoints.json"
+}
+
+known() {
+  local part
+  [ $# -gt 0 ] || usage
+  for part in "$@"; do
+    case " ${NAMED[*]} " in *" $part "*) ;; *) echo "error: there is no part $part" >&2; usage ;; esac
+  done
+}
+
+restart() {
+  local part
+  known "$@"
+  [ -x "$CHATIFY" ] || die "there is no cluster: make cluster"
+  exec 9>"$STATE/lock"
+  flock 9
+  ports
+  for part in "$@"; do
+    halt 60 "$part"
+    beside "$part" up "$part"
+    joined
+    endpoints
+  done
+}
+
+status() {
+  local part pid word at
+  ports
+  for part in "${NAMED[@]}"; do
+    pid=$(pid_of "$part") word=down at=http://127.0.0.1:${PORT[$part]:-}
+    case $part in
+      redis-*) at=redis://127.0.0.1:${PORT[$part]} ;;
+      mongodb) at="mongodb://127.0.0.1:${PORT[mongodb]}/chatify?replicaSet=secantus" ;;
+      rabbitmq) at=amqp://guest:guest@127.0.0.1:${PORT[rabbitmq]}/%2f ;;
+      smtp) at=http://127.0.0.1:${ADMIN[smtp]}/messages ;;
+      mailer) at= ;;
+    esac
+    if [ -n "$pid" ]; then
+      word=up
+      case $part in node-* | auth | mailer) if ready "${ADMIN[$part]}" /readyz; then word=ready; else word=unready; fi ;; esac
+    fi
+    case $part in node-* | auth | mailer | haproxy) at="$at  admin http://127.0.0.1:${ADMIN[$part]}" ;; esac
+    printf '%-9s %-8s %7s  %s\n' "$part" "$word" "${pid:--}" "$at"
+  done
+  say "chatify   http://127.0.0.1:${PORT[haproxy]}"
+  say "mails     http://127.0.0.1:${ADMIN[smtp]}/messages"
+  say "files     target/cluster/endpoints.json, target/cluster/logs/"
+}
+
+case ${1:-} in
+  start) start ;;
+  status) status ;;
+  restart) restart "${@:2}" ;;
+  kill) known "${@:2}"; slay "${@:2}" ;;
+  # First those who drain, then what they need for that.
+  down) halt 60 "${SERVICES[@]}"; halt 10 haproxy "${BACKENDS[@]}"; slay rabbitmq-names ;;
+  *) usage ;;
+esac
