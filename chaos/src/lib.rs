@@ -2,4 +2,11 @@
 //! through all of it, and the verdict of `history` over what they saw. Everything that is drawn is drawn from one seed.
 //! It knows the product only from outside: its settings, its signals, its public contract.
 
+pub mod chance;
+pub mod cluster;
+pub mod crew;
+mod delays;
+pub mod fault;
 pub mod proxy;
+pub mod report;
+pub mod run;

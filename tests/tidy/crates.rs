@@ -20,7 +20,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("auth", &["protocol", "store", "bus", "service"]),
     ("mailer", &["protocol", "bus", "service"]),
     ("loadtest", &["protocol", "history"]),
-    ("chaos", &["history"]),
+    ("chaos", &["protocol", "history"]),
     (
         "chatify",
         &[
