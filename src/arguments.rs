@@ -24,12 +24,20 @@ pub(crate) struct Arguments {
 /// What there is to do.
 #[derive(Subcommand)]
 pub(crate) enum Command {
+    /// Serve sockets and the API, as one of several nodes.
+    Node,
+    /// Serve sign-in and the keys of tokens, beside the nodes.
+    Auth,
+    /// Send the mails that auth asks for.
+    Mailer,
     /// Show the settings in force and where each comes from.
     Config {
         /// How.
         #[command(flatten)]
         action: ConfigAction,
     },
+    /// Ask the process that runs with these settings whether it is ready; fails when it is not.
+    Health,
     /// Show the metrics.
     Metrics {
         /// All of them, as Markdown.

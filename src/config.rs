@@ -2,10 +2,12 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
-use service::config::Catalogue;
+use service::config::{Catalogue, Url};
 use service::http::Network;
 use service::process::ProcessConfig;
+use service::secret::Secret;
 
 service::settings! {
     /// Where chatify is reached and where it keeps what it knows.
@@ -14,8 +16,9 @@ service::settings! {
         listen: SocketAddr = "127.0.0.1:8080",
         /// The folder of the embedded database and keys; made when missing.
         data: PathBuf = "./data",
-        /// The store by its URL; unset means SQLite in the data folder.
-        store: Option<String> = "",
+        /// The store: `sqlite:PATH`, or `mongodb://…`, which services on their own need. Unset means SQLite in the data
+        /// folder.
+        store: Option<Url> = "",
         /// Rate limits. `off` is for load tests on a machine of your own, and is said loudly.
         limits: bool = "on",
         /// Whether clients reach this by HTTPS, which ends at a proxy in front: cookies become secure, HSTS is sent.
@@ -24,6 +27,26 @@ service::settings! {
         origins: Vec<String> = "",
         /// Proxies whose `X-Forwarded-For` is believed, as addresses or ranges: `10.0.0.0/8`.
         trusted_proxies: Vec<Network> = "",
+    }
+}
+
+service::settings! {
+    /// What `chatify node`, `chatify auth` and `chatify mailer` share; `chatify` alone needs none of it.
+    pub struct ClusterConfig in "" {
+        /// What carries news between the processes: `redis://…` or `redis+cluster://…`. `local:` is within one process.
+        bus: Url = "local:",
+        /// What carries mails from auth to the mailer: `amqp://…`. `local:` is within one process.
+        mail_queue: Url = "local:",
+        /// What the processes of one cluster know each other by: at least 32 characters, the same on every one, known to
+        /// nobody else. It signs what they tell each other and seals mails on their way.
+        cluster_key: Option<Secret> = "",
+        /// Where the other nodes reach this node's public listener: `http://HOST:PORT`, not through a balancer. Unset
+        /// means `listen`, when that is one address.
+        advertise: Option<String> = "",
+        /// Where a node finds auth, whose keys it fetches from `/.well-known/jwks.json`: `http://HOST:PORT`.
+        auth_url: Option<String> = "",
+        /// How long a service waits at its start for a store, a bus or a queue that cannot be reached, before it ends.
+        start_patience: Duration = "60s" in "0s"..="1h",
     }
 }
 
@@ -44,6 +67,7 @@ impl TopConfig {
 pub(crate) fn catalogue() -> Catalogue {
     Catalogue::new()
         .with::<TopConfig>()
+        .with::<ClusterConfig>()
         .with::<ProcessConfig>()
         .with::<node::NodeConfig>()
         .with::<auth::AuthConfig>()

@@ -6,7 +6,6 @@ use service::clock::Clock;
 use service::config::Settings;
 
 use crate::Failure;
-use crate::embedded::failed;
 
 /// Sends a test mail.
 pub(crate) fn test(settings: &Settings, address: &str) -> Result<String, Failure> {
@@ -15,7 +14,7 @@ pub(crate) fn test(settings: &Settings, address: &str) -> Result<String, Failure
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .map_err(failed)?;
+        .map_err(Failure::of)?;
     let diagnosis = runtime.block_on(mailer::test_send(&config, address, now));
     let told = format!("{diagnosis}\n");
     if diagnosis.trouble.is_some() {

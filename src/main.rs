@@ -3,9 +3,10 @@
 mod arguments;
 mod config;
 mod contract;
-mod embedded;
+mod health;
 mod mail;
 mod seed;
+mod serve;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -25,6 +26,13 @@ enum Failure {
     Config(ConfigError),
     /// It was tried and did not work.
     Failed(String),
+}
+
+impl Failure {
+    /// What went wrong, as one line.
+    fn of(error: impl std::fmt::Display) -> Self {
+        Self::Failed(error.to_string())
+    }
 }
 
 impl From<ConfigError> for Failure {
@@ -74,7 +82,10 @@ fn run(arguments: impl Iterator<Item = String>) -> Result<String, Failure> {
     };
     let settings = || catalogue.load(flags, std::env::vars());
     match parsed.command {
-        None => embedded::serve(&settings()?),
+        None => serve::embedded(&settings()?),
+        Some(Command::Node) => serve::node(&settings()?),
+        Some(Command::Auth) => serve::auth(&settings()?),
+        Some(Command::Mailer) => serve::mailer(&settings()?),
         // Before anything is loaded: the reference helps whose settings do not load.
         Some(Command::Config {
             action: ConfigAction {
@@ -82,6 +93,7 @@ fn run(arguments: impl Iterator<Item = String>) -> Result<String, Failure> {
             },
         }) => Ok(catalogue.reference()),
         Some(Command::Config { .. }) => Ok(settings()?.print()),
+        Some(Command::Health) => health::ask(&settings()?),
         Some(Command::Metrics { .. }) => Ok(config::metrics_reference()),
         Some(Command::Contract { out }) => contract::write(&out),
         Some(Command::Seed(plan)) => seed::run(&settings()?, &plan),

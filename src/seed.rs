@@ -25,7 +25,7 @@ use uuid::Uuid;
 use crate::Failure;
 use crate::arguments::SeedPlan;
 use crate::config::TopConfig;
-use crate::embedded::{failed, open_store};
+use crate::serve::backends::own_store;
 
 /// Rows a batch, as the store asks for.
 const BATCH_ROWS: usize = 8_000;
@@ -55,9 +55,9 @@ pub(crate) fn run(settings: &Settings, plan: &SeedPlan) -> Result<String, Failur
         .worker_threads(2)
         .enable_all()
         .build()
-        .map_err(failed)?;
+        .map_err(Failure::of)?;
     runtime.block_on(async {
-        let store = open_store(&top).await?;
+        let store = own_store(&top).await?;
         let ports = auth::Ports {
             store: store.clone(),
             mail: Arc::new(LocalMailQueue::new()),
@@ -67,7 +67,7 @@ pub(crate) fn run(settings: &Settings, plan: &SeedPlan) -> Result<String, Failur
             data: Some(top.data.clone()),
             limits: true,
         };
-        let auth = Auth::open(auth_config, ports).await.map_err(failed)?;
+        let auth = Auth::open(auth_config, ports).await.map_err(Failure::of)?;
         let told = fill(store.as_ref(), &auth, plan).await;
         store.close().await;
         told
@@ -102,7 +102,7 @@ async fn fill(store: &dyn Store, auth: &Auth, plan: &SeedPlan) -> Result<String,
                 refresh_expires: year,
             });
         }
-        store.seed(rows).await.map_err(failed)?;
+        store.seed(rows).await.map_err(Failure::of)?;
         bar.inc(some.len() as u64);
     }
     bar.finish();
@@ -126,7 +126,7 @@ async fn fill(store: &dyn Store, auth: &Auth, plan: &SeedPlan) -> Result<String,
             store
                 .seed(std::mem::take(&mut rows))
                 .await
-                .map_err(failed)?;
+                .map_err(Failure::of)?;
             bar.inc(count);
             pending = 0;
         }
@@ -134,21 +134,21 @@ async fn fill(store: &dyn Store, auth: &Auth, plan: &SeedPlan) -> Result<String,
     bar.finish();
 
     let bar = progress(u64::from(plan.users), "tokens");
-    let mut file = BufWriter::new(File::create(&plan.out).map_err(failed)?);
+    let mut file = BufWriter::new(File::create(&plan.out).map_err(Failure::of)?);
     for ((user, session), rooms) in people.iter().zip(&rooms_of) {
         let token = auth
             .mint(*user, *session, TOKEN_LIFE_SECONDS)
-            .map_err(failed)?;
+            .map_err(Failure::of)?;
         let line = Line {
             user_id: *user,
             token: token.expose(),
             rooms,
         };
-        serde_json::to_writer(&mut file, &line).map_err(failed)?;
-        file.write_all(b"\n").map_err(failed)?;
+        serde_json::to_writer(&mut file, &line).map_err(Failure::of)?;
+        file.write_all(b"\n").map_err(Failure::of)?;
         bar.inc(1);
     }
-    file.flush().map_err(failed)?;
+    file.flush().map_err(Failure::of)?;
     bar.finish();
     Ok(format!(
         "{} people in {} rooms of {}; tokens in {}\n",

@@ -27,3 +27,18 @@ service::settings! {
         reads: usize = "1024" in "1"..="100000",
     }
 }
+
+impl NodeConfig {
+    /// The node's name, for people: its own, or the host's.
+    pub fn name(&self) -> String {
+        self.name.clone().unwrap_or_else(host_name)
+    }
+}
+
+fn host_name() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    match name.trim() {
+        "" => "node".to_owned(),
+        name => name.to_owned(),
+    }
+}

@@ -1,17 +1,23 @@
 //! The Socket.IO node: shards, REST, presence.
 
 pub mod api;
+pub mod cluster;
 mod config;
 pub mod contract;
+mod elsewhere;
+pub mod jwks;
 mod metrics;
 pub mod ports;
 pub mod reads;
 pub mod revoked;
 mod server;
 mod shard;
+mod url;
 mod web;
 
 pub use config::NodeConfig;
+pub use elsewhere::Passage;
 pub use metrics::NodeMetrics;
 pub use server::{Listen, Node};
 pub use shard::Doors;
+pub use url::plain_url;

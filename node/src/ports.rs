@@ -11,14 +11,13 @@ use protocol::ids::{RoomId, SessionId, UserId};
 use protocol::problem::Problem;
 use protocol::room::ReadMarker;
 use protocol::time::Timestamp;
-use protocol::token::KeySet;
 use protocol::user::Presence;
 use service::clock::Clock;
 use service::http::Network;
 use store::Store;
-use tokio::sync::watch;
 
 use crate::contract::Documents;
+use crate::jwks::Keys;
 use crate::revoked::RevokedSessions;
 
 /// An answer that is waited for on any thread.
@@ -30,8 +29,8 @@ pub struct Ports {
     pub store: Arc<dyn Store>,
     /// The rooms and people of this node.
     pub hubs: Arc<dyn Hubs>,
-    /// The keys of auth: replaced as a whole when they rotate.
-    pub keys: watch::Receiver<Arc<KeySet>>,
+    /// The keys of auth.
+    pub keys: Keys,
     /// Sessions that were signed out while their tokens still run.
     pub revoked: Arc<RevokedSessions>,
     /// Budgets, held over the whole cluster.

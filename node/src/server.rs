@@ -22,6 +22,7 @@ use transport::{
     ServerConfig, Subnet,
 };
 
+use crate::cluster::{Cluster, Line, Tasks};
 use crate::config::NodeConfig;
 use crate::metrics::NodeMetrics;
 use crate::ports::Ports;
@@ -36,6 +37,8 @@ const COUNT_PERIOD: Duration = Duration::from_secs(1);
 pub struct Node {
     server: Server<Mail>,
     drain_closes: usize,
+    ports: Arc<Ports>,
+    line: Option<Arc<Line>>,
 }
 
 /// Where and for whom a node listens.
@@ -49,6 +52,7 @@ pub struct Listen {
 
 impl Node {
     /// Starts the shards. `doors` are those that `ports` holds; they open here. `router` answers what is no socket's.
+    /// `cluster` makes the node one of several; without it, it is the only one that writes to the store.
     ///
     /// # Errors
     /// When the address cannot be listened on or the operating system gives no random numbers.
@@ -57,15 +61,18 @@ impl Node {
         listen: &Listen,
         ports: Arc<Ports>,
         doors: &Doors,
-        router: Router,
+        (router, cluster): (Router, Option<Cluster>),
     ) -> io::Result<Self> {
         let backend = Handle::current();
         let metrics = NodeMetrics::register();
+        let elsewhere = cluster.as_ref().and_then(|one| one.elsewhere.clone());
+        let line = cluster.map(|one| Arc::new(Line::new(one, NodeMetrics::register())));
         let shared = Arc::new(Shared {
-            name: config.name.clone().unwrap_or_else(host_name),
+            name: config.name(),
             reads: Arc::new(tokio::sync::Semaphore::new(config.reads)),
             backend: backend.clone(),
             metrics,
+            line: line.clone(),
             ports: ports.clone(),
         });
         let fallback = Arc::new(Fallback {
@@ -75,17 +82,21 @@ impl Node {
         });
         let seeds = seeds()?;
         let for_shards = shared.clone();
+        let mut server = server_config(config, listen, &ports)?;
+        server.node = line.as_ref().map_or(0, |line| line.me().0);
         let server = Server::start(
-            server_config(config, listen, &ports)?,
+            server,
             move |me, all| Shard::new(for_shards.clone(), me, all, seeds[usize::from(me)]),
             fallback,
-            None,
+            elsewhere,
         )?;
-        doors.open(server.shards());
+        doors.open(server.shards(), line.clone());
         info!(address = %server.local_addr(), shards = server.shards().len(), node = shared.name, "node listens");
         Ok(Self {
             server,
             drain_closes: config.drain_closes,
+            ports,
+            line,
         })
     }
 
@@ -94,10 +105,14 @@ impl Node {
         self.server.local_addr()
     }
 
-    /// Serves until the process leaves, then closes its connections in paced batches.
+    /// Serves until the process leaves, then closes its connections in paced batches, and leaves the other nodes.
     pub async fn run(self, drain: Drain, deadline: Duration) {
         let counting = drain.clone();
         let shards = self.server.shards().to_vec();
+        let among_others = self
+            .line
+            .as_ref()
+            .map(|line| Tasks::start(line, &self.ports, &shards, &drain));
         drain.spawn(
             "node counters",
             async move { count(&shards, counting).await },
@@ -114,6 +129,9 @@ impl Node {
                 failed = drained.shards_failed,
                 "connections were left at the deadline"
             );
+        }
+        if let Some(tasks) = among_others {
+            tasks.leave().await;
         }
     }
 }
@@ -168,14 +186,6 @@ fn seeds() -> io::Result<Vec<[u64; 4]>> {
             Ok([word(0), word(1), word(2), word(3)])
         })
         .collect()
-}
-
-fn host_name() -> String {
-    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    match name.trim() {
-        "" => "node".to_owned(),
-        name => name.to_owned(),
-    }
 }
 
 /// Requests that are no socket's: the router answers them on the backend runtime.

@@ -45,7 +45,7 @@ redis_cluster_up() {
   for n in 1 2 3 4 5 6; do redis_cluster_node_up "$1-$n" $(($2 + n - 1)) "${@:n + 2:1}"; done
   if ! redis_says "$2" 'cluster_known_nodes:6' cluster info; then
     at=("127.0.0.1:$2" "127.0.0.1:$(($2 + 1))" "127.0.0.1:$(($2 + 2))" "127.0.0.1:$(($2 + 3))" "127.0.0.1:$(($2 + 4))" "127.0.0.1:$(($2 + 5))")
-    redis-cli --cluster create "${at[@]}" --cluster-replicas 1 --cluster-yes >>"$LOGS/$1-1.log" 2>&1 ||
+    timeout --foreground 60 redis-cli --cluster create "${at[@]}" --cluster-replicas 1 --cluster-yes >>"$LOGS/$1-1.log" 2>&1 ||
       { complain "$1-1" "could not form a cluster"; return 1; }
   fi
   for n in 1 2 3 4 5 6; do redis_cluster_node_ready "$1-$n" $(($2 + n - 1)); done

@@ -9,5 +9,6 @@ say "web: lint";   (cd web && npm run --silent lint)
 web_build
 say "clippy";      cargo clippy --locked --workspace --all-targets --quiet -- -D warnings
 say "house rules"; cargo test --locked --quiet --test tidy -- --nocapture
+say "operations";  ops/dev/lint.sh
 say "licences";    ops/dev/deny.sh
 say "all is well"

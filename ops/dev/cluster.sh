@@ -51,6 +51,7 @@ settings() {
   cat <<TOML
 # Written by \`make cluster\`; \`make cluster-restart\` starts with what stands here.
 admin-listen = "127.0.0.1:${ADMIN[$part]}"
+cluster-key-file = "$(secret cluster-key)"
 mail-queue = "amqp://guest:guest@127.0.0.1:$(door rabbitmq)/%2f"
 TOML
   if [ "$part" != mailer ]; then
@@ -58,7 +59,6 @@ TOML
 listen = "127.0.0.1:${PORT[$part]}"
 store = "mongodb://127.0.0.1:$(door mongodb)/chatify?$(topology)"
 bus = "redis+cluster://127.0.0.1:$(door redis-1),127.0.0.1:$(door redis-2),127.0.0.1:$(door redis-3)"
-cluster-key-file = "$(secret cluster-key)"
 limits = "${LIMITS:-on}"
 trusted-proxies = ["127.0.0.1"]
 # HAProxy takes a second to notice.
@@ -66,7 +66,7 @@ drain-grace = "2s"
 TOML
   fi
   case $part in
-    node-*) printf 'auth-url = "http://127.0.0.1:%s"\nadvertise = "127.0.0.1:%s"\n[node]\nname = "%s"\n' "$(door auth)" "$(door "$part")" "$part" ;;
+    node-*) printf 'auth-url = "http://127.0.0.1:%s"\nadvertise = "http://127.0.0.1:%s"\n[node]\nname = "%s"\n' "$(door auth)" "$(door "$part")" "$part" ;;
     auth) printf '[auth]\nkey-secret-file = "%s"\n' "$(secret key-secret)" ;;
     mailer) printf '[mail]\nsmtp = "smtp://127.0.0.1:%s?tls=none"\nfrom = "chatify <no-reply@chat.test>"\n' "$(door smtp)" ;;
   esac

@@ -8,7 +8,7 @@ ROOT=$PWD
 CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/chatify
 TARGET_DIR=${CARGO_TARGET_DIR:-$ROOT/target}
 # Debian keeps servers where users do not look.
-export PATH="$CACHE/tools/bin:$PATH:/usr/sbin"
+export PATH="$CACHE/tools/bin:$PATH:$CACHE/venv/bin:/usr/sbin"
 CARGO_DENY_VERSION=0.20.2
 CARGO_FUZZ_VERSION=0.13.2
 NODE_MAJOR_MIN=20
@@ -67,6 +67,18 @@ need_cargo_tool() {
       rm -rf "$CACHE/build-$name"
     fi
   ) 9>"$CACHE/$name.lock"
+}
+
+# need_pip PROGRAM REQUIREMENT: installs a Python package into the shared cache; its programs are then on PATH.
+need_pip() {
+  if has "$1"; then return; fi
+  need python3 python3-venv
+  mkdir -p "$CACHE"
+  (
+    flock 9
+    [ -x "$CACHE/venv/bin/pip" ] || python3 -m venv "$CACHE/venv" || die "python3 cannot make a venv. Run: apt-get install python3-venv"
+    "$CACHE/venv/bin/pip" install -q "$2" || die "pip could not install $2"
+  ) 9>"$CACHE/venv.lock"
 }
 
 # fingerprint PATH...: one hash over all files below, without what tools put there.

@@ -114,6 +114,8 @@ declare -A BESIDE=()
 beside() {
   local name=$1
   shift
+  # A process group of its own, so that what it waits for can be ended with it.
+  set -m
   (
     began=${EPOCHREALTIME/[.,]/}
     set -e
@@ -122,6 +124,7 @@ beside() {
     note "$(printf '%-14s ready in %d.%d s' "$name" $((took / 10)) $((took % 10)))"
   ) &
   BESIDE[$name]=$!
+  set +m
 }
 joined() {
   local name failed=()
@@ -129,4 +132,7 @@ joined() {
   BESIDE=()
   if [ ${#failed[@]} -gt 0 ]; then printf 'error: not started: %s\n' "${failed[*]}" >&2; return 1; fi
 }
-forsaken() { if [ ${#BESIDE[@]} -gt 0 ]; then kill "${BESIDE[@]}" 2>/dev/null || true; fi; }
+forsaken() {
+  local name
+  for name in "${!BESIDE[@]}"; do kill -- "-${BESIDE[$name]}" 2>/dev/null || true; done
+}

@@ -4,6 +4,7 @@
 mod crates;
 mod documents;
 mod files;
+mod operations;
 mod text;
 mod tree;
 mod versions;
@@ -83,4 +84,14 @@ fn every_error_code_has_its_page_and_every_page_its_code() {
 #[test]
 fn every_metric_is_documented_and_the_docs_name_none_that_is_gone() {
     nothing_wrong(documents::metrics(&Tree::read()));
+}
+
+#[test]
+fn every_setting_of_the_image_and_the_composition_exists() {
+    nothing_wrong(operations::unknown_settings(&Tree::read()));
+}
+
+#[test]
+fn every_metric_of_the_dashboards_exists() {
+    nothing_wrong(operations::unknown_metrics(&Tree::read()));
 }

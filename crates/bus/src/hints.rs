@@ -2,11 +2,11 @@
 //! message, since the store is the truth and every room's log is dense.
 
 use protocol::envelope::{Envelope, Topic};
-use tokio::sync::mpsc;
 
 use crate::Future;
+pub use crate::hearing::Events;
 
-/// Envelopes that a node's receiver may be behind; beyond it they are dropped and [`BusEvent::Lost`] says so.
+/// Envelopes that a node's listener may be behind; beyond it they are dropped and [`BusEvent::Lost`] says so.
 pub const EVENTS_MAX: usize = 16_384;
 
 /// What a node hears.
@@ -36,8 +36,8 @@ pub trait Bus: Send + Sync + 'static {
     /// A topic's envelopes are not wanted any more. A few may still come.
     fn unwatch(&self, topic: Topic);
 
-    /// What this process hears. There is one receiver; the second call panics.
-    fn events(&self) -> mpsc::Receiver<BusEvent>;
+    /// What this process hears. There is one listener; the second call panics.
+    fn events(&self) -> Events;
 
     /// Whether everything that is watched is confirmed now. Cheap; feeds readiness and metrics.
     fn healthy(&self) -> bool;

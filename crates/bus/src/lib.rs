@@ -6,12 +6,15 @@
 //! - [`limits::Limiter`]: budgets that hold over all processes, never a place for one-time facts.
 
 pub mod gcra;
+mod hearing;
 pub mod hints;
+pub mod hints_local;
 pub mod limits;
 pub mod limits_local;
 pub mod mail;
 pub mod mail_local;
 pub mod roster;
+pub mod roster_local;
 pub mod window;
 
 /// What every call across processes returns.

@@ -36,7 +36,7 @@ impl Bench {
             hub: HubId(0),
             hubs: 1,
             node: "bench".to_owned(),
-            cluster: false,
+            cluster: None,
             limits: false,
             seed: [1, 2, 3, 4],
         };

@@ -4,13 +4,13 @@
 //! keeps only its position; everything else lies behind one pointer and goes after a minute of silence.
 
 use std::collections::VecDeque;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use protocol::entry::{Change, Draft, Entry, Hint};
 use protocol::event::ServerEvent;
 use protocol::frame::Frame;
 use protocol::ids::{ClientId, MessageId, RoomId, UserId};
-use protocol::limits::TYPING_MILLIS;
 use protocol::message::Seq;
 use protocol::problem::{Code, Problem};
 use protocol::room::{Epoch, Head};
@@ -18,6 +18,7 @@ use protocol::room::{Epoch, Head};
 use crate::lane::{Lane, LaneEffect};
 use crate::pace::Paces;
 use crate::timeline::Timeline;
+use crate::typing::Writers;
 use crate::{
     ConnId, Effect, HomeCommand, HubId, Notice, Now, Origin, Passage, Passing, StoreAnswer,
     StoreQuestion, Told, Turn,
@@ -37,6 +38,9 @@ const ANNOUNCE_MILLIS: [u64; 3] = [250, 1_000, 2_000];
 const HINT_ENTRIES_MAX: usize = 64;
 /// Bytes of the entries' frames in a hint.
 const HINT_BYTES_MAX: usize = 64 * 1024;
+/// Places of a batch that is not ours.
+#[expect(clippy::reversed_empty_ranges, reason = "it contains nothing")]
+const NONE_OWN: RangeInclusive<Seq> = 1..=0;
 /// The pause after a failed read of a gap.
 const READ_PAUSE_MILLIS: u64 = 200;
 
@@ -74,7 +78,7 @@ struct Busy {
     tail: VecDeque<(ClientId, Turn)>,
     read: Read,
     lagging: Vec<Lagging>,
-    typing: Vec<(UserId, u64)>,
+    typing: Writers,
     announce: VecDeque<u64>,
     /// Who became a member by what is still announced: their sockets on other nodes may not be in the room yet.
     added: Vec<UserId>,
@@ -223,17 +227,8 @@ impl Home {
     }
 
     fn pass(&mut self, now: Now, passing: Passing, doing: &mut Doing<'_>) {
-        if let Passing::Typing { user, active } = passing {
-            let busy = self.busy.get_or_insert_default();
-            let at = busy.typing.iter().position(|(other, _)| *other == user);
-            match (at, active) {
-                // Said a moment ago: the others need not hear it again.
-                (Some(at), true) if busy.typing[at].1 > now.mono + TYPING_MILLIS - 1_000 => return,
-                (Some(at), true) => busy.typing[at].1 = now.mono + TYPING_MILLIS,
-                (None, true) => busy.typing.push((user, now.mono + TYPING_MILLIS)),
-                (Some(at), false) => drop(busy.typing.swap_remove(at)),
-                (None, false) => return,
-            }
+        if !self.is_news(now, &passing) {
+            return;
         }
         if doing.ways.cluster {
             doing.out.push(Effect::PublishPassing {
@@ -250,15 +245,25 @@ impl Home {
         );
     }
 
-    /// Short-lived news from another node.
-    pub(crate) fn passed(&mut self, passing: Passing, doing: &mut Doing<'_>) {
-        self.tell_hubs(
-            Notice::Passing {
-                room: self.room,
-                passing,
-            },
-            doing,
-        );
+    /// Short-lived news from another node, or our own that has come back.
+    pub(crate) fn passed(&mut self, now: Now, passing: Passing, doing: &mut Doing<'_>) {
+        if self.is_news(now, &passing) {
+            self.tell_hubs(
+                Notice::Passing {
+                    room: self.room,
+                    passing,
+                },
+                doing,
+            );
+        }
+    }
+
+    fn is_news(&mut self, now: Now, passing: &Passing) -> bool {
+        let Passing::Typing { user, active } = *passing else {
+            return true;
+        };
+        let busy = self.busy.get_or_insert_default();
+        busy.typing.says(user, active, now.mono)
     }
 
     /// Another node's hint.
@@ -286,7 +291,7 @@ impl Home {
             );
         }
         self.timeline.aim(hint.head.seq, now.mono);
-        self.deliver(now, hint.entries, doing);
+        self.deliver(now, hint.entries, NONE_OWN, doing);
     }
 
     /// The bus says that hints reach this node from now on, or may have been lost: where does the log end?
@@ -353,7 +358,9 @@ impl Home {
 
     /// Own entries are in the log: this node hears them directly, the others by a hint.
     fn committed(&mut self, now: Now, entries: &Arc<[Entry]>, doing: &mut Doing<'_>) {
-        let Some(last) = entries.last() else { return };
+        let (Some(first), Some(last)) = (entries.first(), entries.last()) else {
+            return;
+        };
         for entry in entries.iter() {
             if let Change::Joined { member } = &entry.change {
                 doing.tell_person(member.user_id, Told::AddedTo { room: self.room });
@@ -363,7 +370,7 @@ impl Home {
                 }
             }
         }
-        self.deliver(now, entries.to_vec(), doing);
+        self.deliver(now, entries.to_vec(), first.seq..=last.seq, doing);
         if doing.ways.cluster {
             let busy = self.busy.get_or_insert_default();
             busy.announce = ANNOUNCE_MILLIS
@@ -406,8 +413,14 @@ impl Home {
         }
     }
 
-    /// Offers entries to the timeline; what is next goes to every hub that listens.
-    fn deliver(&mut self, now: Now, entries: Vec<Entry>, doing: &mut Doing<'_>) {
+    /// Offers entries to the timeline; what is next goes to every hub that listens. `own` were made here.
+    fn deliver(
+        &mut self,
+        now: Now,
+        entries: Vec<Entry>,
+        own: RangeInclusive<Seq>,
+        doing: &mut Doing<'_>,
+    ) {
         let Some(epoch) = self.epoch else { return };
         let mut turns = Vec::new();
         for entry in entries {
@@ -417,6 +430,12 @@ impl Home {
             }
             for next in self.timeline.offer(entry, now.mono) {
                 let busy = self.busy.get_or_insert_default();
+                if doing.ways.limits && !own.contains(&next.seq) && is_paced(&next.change) {
+                    // Made on another node: it costs its sender here, too, so that a pace holds over all nodes.
+                    let age = now.wall.0.saturating_sub(next.at.0);
+                    let age = u64::try_from(age).unwrap_or(0);
+                    busy.paces.charge(next.actor, now.mono, age);
+                }
                 busy.lane.follow(&next);
                 busy.last_n = next.n;
                 let key = next.key;
@@ -544,7 +563,7 @@ impl Home {
                 );
             }
         }
-        self.deliver(now, entries, doing);
+        self.deliver(now, entries, NONE_OWN, doing);
     }
 
     /// When [`Home::tick`] has something to do.
@@ -561,7 +580,7 @@ impl Home {
         if let Some(busy) = &self.busy {
             sooner(busy.lane.deadline());
             sooner(busy.announce.front().copied());
-            sooner(busy.typing.iter().map(|(_, until)| *until).min());
+            sooner(busy.typing.deadline());
             if let Read::Pausing { until } = busy.read {
                 sooner(Some(until));
             }
@@ -583,13 +602,7 @@ impl Home {
             if matches!(busy.read, Read::Pausing { until } if until <= now.mono) {
                 busy.read = Read::Idle;
             }
-            let over: Vec<UserId> = busy
-                .typing
-                .iter()
-                .filter(|(_, until)| *until <= now.mono)
-                .map(|(user, _)| *user)
-                .collect();
-            busy.typing.retain(|(_, until)| *until > now.mono);
+            let over = busy.typing.over(now.mono);
             let announce = busy.announce.front().is_some_and(|at| *at <= now.mono);
             if announce {
                 busy.announce.pop_front();
@@ -641,6 +654,17 @@ impl Busy {
             && self.typing.is_empty()
             && self.announce.is_empty()
     }
+}
+
+/// Whether a change costs its actor of their pace, as its intent did.
+fn is_paced(change: &Change) -> bool {
+    matches!(
+        change,
+        Change::Said { .. }
+            | Change::Edited { .. }
+            | Change::Deleted { .. }
+            | Change::Reacted { .. }
+    )
 }
 
 impl Turn {

@@ -21,13 +21,15 @@ mod pace;
 mod people;
 mod question;
 mod timeline;
+mod typing;
 
 use std::sync::Arc;
 
 use protocol::entry::{Draft, Hint};
+use protocol::envelope::Standing;
 use protocol::event::client::{Cursor, WatchPresence};
 use protocol::frame::Frame;
-use protocol::ids::{MessageId, RoomId, SessionId, UserId};
+use protocol::ids::{MessageId, NodeId, RoomId, SessionId, UserId};
 use protocol::message::Seq;
 use protocol::problem::Problem;
 use protocol::room::{Head, ReadMarker, RoomSummary};
@@ -69,8 +71,8 @@ pub struct Setup {
     pub hubs: u8,
     /// The node's name, shown in `session:ready`.
     pub node: String,
-    /// Other nodes write too: watch the bus, re-announce heads, sweep.
-    pub cluster: bool,
+    /// This node's number, when other nodes write too: watch the bus, re-announce heads, sweep, tell who is here.
+    pub cluster: Option<NodeId>,
     /// Whether rate limits are on.
     pub limits: bool,
     /// Where this hub's ids begin; different for every hub of every process.
@@ -246,8 +248,28 @@ pub enum Input {
         /// The room.
         room: RoomId,
     },
-    /// Hints of any room may have been lost (reconnect, failover).
+    /// The bus has confirmed that news of a slice of all people reach this node from now on.
+    PeopleWatched {
+        /// The slice.
+        slice: u8,
+    },
+    /// Hints of any room and news of any person may have been lost (reconnect, failover, a full queue).
     BusLost,
+
+    // ── from the roster ──
+    /// Which nodes are alive, this one included, sorted; said when it changes. `None` when the roster has been away for
+    /// so long that nothing may be concluded from its silence.
+    Peers {
+        /// The nodes.
+        alive: Option<Arc<[NodeId]>>,
+    },
+    /// How some people stand on all nodes (after [`Effect::Standings`], once).
+    StandingsRead {
+        /// Whom it was asked for.
+        users: Vec<UserId>,
+        /// In the order asked; `None` when the roster is away.
+        found: Option<Vec<Vec<(NodeId, Standing)>>>,
+    },
 
     // ── from auth ──
     /// Sessions were signed out.
@@ -478,6 +500,32 @@ pub enum Effect {
     Unwatch {
         /// The room.
         room: RoomId,
+    },
+    /// News of a slice of all people is wanted by this hub from now on; other hubs of the node may want the same slice.
+    WatchPeople {
+        /// The slice.
+        slice: u8,
+    },
+    /// And not any more.
+    UnwatchPeople {
+        /// The slice.
+        slice: u8,
+    },
+
+    // ── to the bus and the roster ──
+    /// How somebody stands on this node: tell the other nodes, and keep it in the roster until it is another.
+    Standing {
+        /// Who.
+        user: UserId,
+        /// How; `None` when they have no connection here any more.
+        standing: Option<Standing>,
+        /// It was said before: the roster need not be told again.
+        again: bool,
+    },
+    /// Read how some people stand on all nodes; answered by [`Input::StandingsRead`], in any time, once.
+    Standings {
+        /// Who.
+        users: Vec<UserId>,
     },
 
     // ── an alarm ──

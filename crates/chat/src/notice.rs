@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use protocol::entry::Draft;
+use protocol::envelope::Standing;
 use protocol::frame::Frame;
-use protocol::ids::{RoomId, UserId};
+use protocol::ids::{NodeId, RoomId, UserId};
 use protocol::message::{Message, Seq};
 use protocol::problem::Problem;
 use protocol::room::{Epoch, Head, LeaveReason, Member, ReadMarker, Room};
@@ -107,6 +108,13 @@ pub enum PersonCommand {
     },
     /// Tell all their sockets on this node.
     Tell(Told),
+    /// Another node says how they stand on it.
+    Stands {
+        /// The node.
+        node: NodeId,
+        /// How; `None` when they have no connection there.
+        standing: Option<Standing>,
+    },
 }
 
 /// News for one person, whatever room.

@@ -14,7 +14,7 @@ use chat::{
 use protocol::entry::{Draft, Entry, Intent};
 use protocol::event::client::Cursor;
 use protocol::frame::Frame;
-use protocol::ids::{ClientId, MessageId, RoomId, SessionId, UserId};
+use protocol::ids::{ClientId, MessageId, NodeId, RoomId, SessionId, UserId};
 use protocol::message::Seq;
 use protocol::room::{Epoch, Head, Member, Role, Room, RoomSummary, RoomType};
 use protocol::time::Timestamp;
@@ -39,7 +39,7 @@ impl Alone {
             hub: HubId(0),
             hubs: 2,
             node: "n".to_owned(),
-            cluster: true,
+            cluster: Some(NodeId(1)),
             limits: false,
             seed: [1, 2, 3, 4],
         };

@@ -125,6 +125,22 @@ impl KeySet {
         Ok(self)
     }
 
+    /// Whether the token has our header and names a key that is not here: it may be of a newer set, or of nobody.
+    pub fn lacks_key_of(&self, token: &str) -> bool {
+        if token.len() > TOKEN_BYTES_MAX {
+            return false;
+        }
+        let header = token.split('.').next().map(object);
+        let Some(Ok(header)) = header else {
+            return false;
+        };
+        serde_json::from_slice::<Header<'_>>(&header).is_ok_and(|header| {
+            header.alg == ALGORITHM
+                && header.typ == TYPE
+                && !self.keys.contains_key(header.kid.as_ref())
+        })
+    }
+
     /// The names of the keys, in their order.
     pub fn kids(&self) -> impl Iterator<Item = &str> {
         self.keys.keys().map(String::as_str)

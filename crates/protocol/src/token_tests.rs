@@ -211,6 +211,17 @@ fn a_token_has_one_spelling() {
     assert_eq!(verify("", &keys(), NOW), Err(TokenRefused::Missing));
 }
 
+/// A reader of published keys tells a token of a newer key from one that is wrong anyway.
+#[test]
+fn a_token_of_another_key_is_told_from_one_that_is_no_token() {
+    let token = signer().sign(&claims());
+    let newer = Signer::from_seed("k2", &[9; 32]).unwrap().sign(&claims());
+    assert!(keys().lacks_key_of(&newer));
+    for other in [&token, "", "x", "..", &"A".repeat(TOKEN_BYTES_MAX + 1)] {
+        assert!(!keys().lacks_key_of(other), "{other}");
+    }
+}
+
 /// J2: times and names have their type and no other (CVE-2026-25537).
 #[test]
 fn a_claim_of_a_wrong_type_is_refused() {

@@ -146,6 +146,13 @@ impl Drain {
         *self.shared.phase.borrow()
     }
 
+    /// Resolves when the process has been told to leave, before the grace; for what is still starting then.
+    pub async fn told_to_leave(&self) {
+        let mut phase = self.shared.phase.subscribe();
+        // The sender lives in `self`, so waiting cannot fail.
+        drop(phase.wait_for(|phase| *phase >= Phase::Leaving).await);
+    }
+
     /// Resolves when new work must no longer be accepted (after the grace).
     pub fn leaving(&self) -> WaitForCancellationFutureOwned {
         self.shared.leaving.clone().cancelled_owned()

@@ -11,6 +11,7 @@ pub mod drain;
 pub mod http;
 pub mod metrics;
 pub mod process;
+pub mod public;
 pub mod readiness;
 pub mod secret;
 pub mod telemetry;

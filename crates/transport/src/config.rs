@@ -88,6 +88,8 @@ impl Default for Limits {
 pub struct ServerConfig {
     /// Where to listen; port 0 takes a free one.
     pub listen: SocketAddr,
+    /// Which node of a cluster this is, so that sids say where a session lives; 0 for a server by itself.
+    pub node: u32,
     /// Threads that own connections; 1 to 255.
     pub shards: u8,
     /// The paths that are ours; every other goes to the fallback.
@@ -128,6 +130,7 @@ impl ServerConfig {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         ServerConfig {
             listen,
+            node: 0,
             shards: u8::try_from(cores).unwrap_or(u8::MAX),
             endpoints: vec![Endpoint {
                 path: "/socket.io/".into(),

@@ -24,7 +24,7 @@ pub use close::CloseReason;
 pub use config::{Endpoint, Limits, Mode, ServerConfig};
 pub use counters::Counters;
 pub use http::{
-    Elsewhere,
+    elsewhere::{Elsewhere, Line, PASSED_ON, Passed, PassedFuture, Stray},
     origin::Origins,
     peer::{NoSubnet, Subnet},
 };

@@ -4,7 +4,7 @@ use crate::{
     application::{Application, HttpFallback},
     config::ServerConfig,
     counters::Counters,
-    http::{Desk, Elsewhere, Front, serve_connection},
+    http::{Desk, Front, elsewhere::Elsewhere, serve_connection},
     shard::{Core, Shard, Turn, command::Command, sockets::Sockets},
 };
 use socket2::{Domain, Protocol, Socket, Type};
@@ -314,6 +314,7 @@ where
         counters,
         open_everywhere: seat.open_everywhere,
         leaving: on_leaving,
+        relays_leaving: Cell::new(0),
     });
     spawn_local(accept(front, listener));
     let mut turn = Turn::new(shard.clone(), seat.commands, seat.mails);
@@ -393,5 +394,10 @@ impl<A: Application> Desk for Shard<A> {
 
     fn http_connections(&self) -> usize {
         self.http_connections.get()
+    }
+
+    fn closes_per_step(&self) -> usize {
+        let core = self.core.borrow();
+        core.draining.as_ref().map_or(1, |draining| draining.batch)
     }
 }

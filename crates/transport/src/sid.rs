@@ -1,5 +1,5 @@
-//! The name of an Engine.IO session: 128 random bits, and where the session lives, so that any shard (later: any
-//! node) can pass a stray request on without a table. Knowing the place without the secret opens nothing.
+//! The name of an Engine.IO session: 128 random bits, and where the session lives, so that any shard and
+//! any node can pass a stray request on without a table. Knowing the place without the secret opens nothing.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 
@@ -13,7 +13,7 @@ pub(crate) const INDEX_MAX: u32 = (1 << 24) - 1;
 pub(crate) struct Sid {
     /// What only the client and the server know.
     pub(crate) secret: [u8; 16],
-    /// The node that owns it; 0 is "this one" in a server without a cluster.
+    /// The node that owns it, as `ServerConfig::node` says.
     pub(crate) node: u32,
     /// The shard of that node.
     pub(crate) shard: u8,

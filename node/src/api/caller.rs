@@ -11,7 +11,7 @@ use chat::Outcome;
 use protocol::entry::{Draft, Intent};
 use protocol::ids::{ClientId, RoomId, UserId};
 use protocol::problem::{Code, Problem};
-use protocol::token::{self, TokenRefused};
+use protocol::token::TokenRefused;
 
 use super::answer::Refused;
 use super::mint::CallName;
@@ -73,8 +73,7 @@ pub(crate) async fn identify(
 
 fn caller(ports: &Ports, headers: &HeaderMap) -> Result<Caller, Problem> {
     let token = bearer(headers).map_err(Code::from)?;
-    let keys = ports.keys.borrow().clone();
-    let claims = token::verify(token, &keys, ports.clock.unix_seconds()).map_err(Code::from)?;
+    let claims = ports.keys.verify(token, ports.clock.unix_seconds())?;
     if ports.revoked.contains(claims.sid) {
         return Err(Code::SessionRevoked.into());
     }

@@ -14,7 +14,7 @@ use tracing::{Instrument, debug_span, warn};
 use uuid::Uuid;
 
 use super::answer::{Refused, write_problem};
-use crate::ports::Ports;
+use crate::ports::Settings;
 use crate::web;
 
 /// Under what the logs know a request; in requests it is ours, whatever the client sent.
@@ -29,14 +29,14 @@ const ACCEPTED: &str =
 
 /// The outermost layer.
 pub(crate) async fn front(
-    State(ports): State<Arc<Ports>>,
+    State(settings): State<Arc<Settings>>,
     mut request: Request,
     next: Next,
 ) -> Response {
     let trace = trace_id(request.headers());
     let name = HeaderValue::from_str(&trace).unwrap_or(HeaderValue::from_static("0"));
     request.headers_mut().insert(TRACE_ID, name.clone());
-    let origin = allowed_origin(&ports, request.headers());
+    let origin = allowed_origin(&settings, request.headers());
 
     let response = if token_in_query(request.uri().query()) {
         Refused::from(Problem::because(
@@ -70,7 +70,7 @@ pub(crate) async fn front(
             HeaderValue::from_static(EXPOSED),
         );
     }
-    protect(headers, Content::Data, ports.settings.https);
+    protect(headers, Content::Data, settings.https);
     response
 }
 
@@ -102,10 +102,9 @@ fn token_in_query(query: Option<&str>) -> bool {
 }
 
 /// The request's origin, if it is one of those that may call; compared byte by byte, never by a pattern.
-fn allowed_origin(ports: &Ports, headers: &HeaderMap) -> Option<HeaderValue> {
+fn allowed_origin(settings: &Settings, headers: &HeaderMap) -> Option<HeaderValue> {
     let origin = headers.get(header::ORIGIN)?;
-    ports
-        .settings
+    settings
         .origins
         .iter()
         .any(|allowed| allowed.as_bytes() == origin.as_bytes())
@@ -150,6 +149,11 @@ pub(crate) async fn nowhere(request: Request, https: bool) -> Response {
         Some(response) => response,
         None => Refused::from(Code::NotFound).into_response(),
     }
+}
+
+/// Where no route leads and there is no web client.
+pub(crate) async fn nothing() -> Refused {
+    Code::NotFound.into()
 }
 
 /// A route that does not know the method.

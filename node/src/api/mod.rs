@@ -33,7 +33,7 @@ use utoipa::openapi::{OpenApi, SecurityRequirement};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::ports::Ports;
+use crate::ports::{Ports, Settings};
 
 /// The REST API and the documents, ready to be served.
 pub fn router(ports: Arc<Ports>) -> Router {
@@ -53,13 +53,26 @@ pub fn router_with(ports: Arc<Ports>, others: Router) -> Router {
     };
     let (calls, _) = calls().split_for_parts();
     let (open, _) = open().split_for_parts();
-    layered(calls)
+    let routes = layered(calls)
         .merge(open)
         .with_state(ports.clone())
         .merge(others)
-        .fallback(move |request| front::nowhere(request, https))
+        .fallback(move |request| front::nowhere(request, https));
+    fronted(&ports.settings, routes)
+}
+
+/// The routes of another service alone, behind the same front.
+pub fn fronted_alone(settings: &Settings, routes: Router) -> Router {
+    fronted(settings, routes.fallback(front::nothing))
+}
+
+fn fronted(settings: &Settings, routes: Router) -> Router {
+    routes
         .method_not_allowed_fallback(front::not_so)
-        .layer(from_fn_with_state(ports, front::front))
+        .layer(from_fn_with_state(
+            Arc::new(settings.clone()),
+            front::front,
+        ))
 }
 
 /// The description of every route here.

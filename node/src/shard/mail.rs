@@ -1,6 +1,7 @@
 //! What other threads post to a shard, and the doors they post through.
 
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use chat::{Asked, Input, Moved, Outcome, PersonCommand, Told, home_of};
 use protocol::entry::Draft;
@@ -11,9 +12,14 @@ use protocol::room::ReadMarker;
 use protocol::user::{Presence, PresenceStatus};
 use tokio::sync::oneshot;
 use tracing::warn;
-use transport::ShardHandle;
+use transport::{MailboxFull, ShardHandle};
 
+use crate::cluster::Line;
 use crate::ports::{BoxFuture, Hubs};
+
+/// Tries to post what must not be dropped, and the pause between them: a mailbox that is full for 5 s has other worries.
+const POST_TRIES: u32 = 500;
+const POST_PAUSE: Duration = Duration::from_millis(10);
 
 /// What reaches a shard from outside its thread.
 #[derive(Debug)]
@@ -56,18 +62,31 @@ impl Mail {
 #[derive(Clone, Default)]
 pub struct Doors {
     /// Empty until the shards run.
-    shards: Arc<OnceLock<Box<[ShardHandle<Mail>]>>>,
+    open: Arc<OnceLock<Open>>,
+}
+
+struct Open {
+    shards: Box<[ShardHandle<Mail>]>,
+    /// The other nodes, if there are any.
+    line: Option<Arc<Line>>,
 }
 
 impl Doors {
     /// The shards run: what is posted reaches them from now on. Only the first call counts.
-    pub(crate) fn open(&self, shards: &[ShardHandle<Mail>]) {
-        self.shards.get_or_init(|| shards.into());
+    pub(crate) fn open(&self, shards: &[ShardHandle<Mail>], line: Option<Arc<Line>>) {
+        self.open.get_or_init(|| Open {
+            shards: shards.into(),
+            line,
+        });
+    }
+
+    fn line(&self) -> Option<&Line> {
+        self.open.get()?.line.as_deref()
     }
 
     /// The door of the shard that a room or a person has its home on; `None` before the shards run.
     fn home(&self, key: u128) -> Option<&ShardHandle<Mail>> {
-        let shards = self.shards.get()?;
+        let shards = &self.open.get()?.shards;
         shards.get(usize::from(home_of(key, shards.len() as u8).0))
     }
 
@@ -76,6 +95,21 @@ impl Doors {
         let Some(shard) = shard else { return };
         if shard.post(Mail::input(input)).is_err() {
             warn!(shard = shard.number(), "mailbox full; news was dropped");
+        }
+    }
+}
+
+/// Posts to every shard, and waits for a mailbox that is full: for the few words that must not be dropped. A shard that
+/// stays full, or has ended, is given up after [`POST_TRIES`].
+pub(crate) async fn post_all(shards: &[ShardHandle<Mail>], input: impl Fn() -> Input) {
+    for shard in shards {
+        let mut mail = Mail::input(input());
+        for _ in 0..POST_TRIES {
+            match shard.post(mail) {
+                Ok(()) => break,
+                Err(MailboxFull(back)) => mail = back,
+            }
+            tokio::time::sleep(POST_PAUSE).await;
         }
     }
 }
@@ -98,6 +132,9 @@ impl Hubs for Doors {
     }
 
     fn tell(&self, user: UserId, told: Told) {
+        if let Some(line) = self.line() {
+            line.tell(user, told.clone());
+        }
         Self::post(
             self.home(user.as_u128()),
             Input::Person {
@@ -155,8 +192,12 @@ impl Hubs for Doors {
     }
 
     fn revoked(&self, sessions: Vec<SessionId>, reason: &'static str) {
+        if let Some(line) = self.line() {
+            line.revoked(sessions.clone(), reason);
+        }
         let sessions: Arc<[SessionId]> = sessions.into();
-        for shard in self.shards.get().into_iter().flatten() {
+        let shards = self.open.get().map(|open| &open.shards);
+        for shard in shards.into_iter().flatten() {
             Self::post(
                 Some(shard),
                 Input::Revoked {

@@ -22,10 +22,11 @@ use tokio::sync::oneshot;
 use tracing::debug;
 use transport::{Application, CloseReason, ConnectRequest, Event, ShardHandle, SocketId, Sockets};
 
+use crate::cluster::Line;
 use crate::metrics::NodeMetrics;
 use crate::ports::Ports;
 pub use mail::Doors;
-pub(crate) use mail::Mail;
+pub(crate) use mail::{Mail, post_all};
 
 /// Mail that could not be posted to another shard and waits here, in order.
 const BACKLOG_MAX: usize = 65_536;
@@ -40,6 +41,8 @@ pub(crate) struct Shared {
     pub(crate) metrics: NodeMetrics,
     /// The node's name.
     pub(crate) name: String,
+    /// The other nodes, if there are any.
+    pub(crate) line: Option<Arc<Line>>,
     /// Reads for sockets that are under way on this node; beyond the bound sockets are told to try again.
     pub(crate) reads: Arc<tokio::sync::Semaphore>,
 }
@@ -72,7 +75,7 @@ impl Shard {
             hub: chat::HubId(me),
             hubs: doors.len() as u8,
             node: shared.name.clone(),
-            cluster: false,
+            cluster: shared.line.as_ref().map(|line| line.me()),
             limits: shared.ports.settings.limits,
             seed,
         };
@@ -145,9 +148,7 @@ impl Shard {
     fn token_accepted(&self, token: Option<&str>) -> Result<chat::Who, Problem> {
         let token = token.ok_or(Code::TokenMissing)?;
         let ports = &self.shared.ports;
-        let keys = ports.keys.borrow().clone();
-        let claims = protocol::token::verify(token, &keys, ports.clock.unix_seconds())
-            .map_err(Code::from)?;
+        let claims = ports.keys.verify(token, ports.clock.unix_seconds())?;
         if ports.revoked.contains(claims.sid) {
             return Err(Code::SessionRevoked.into());
         }

@@ -3,9 +3,10 @@
 use chat::{AppendFailed, Close, Effect, Input, Opened, StoreAnswer, StoreQuestion, home_of};
 use protocol::event::ServerEvent;
 use protocol::frame::Frame;
-use protocol::ids::RoomId;
+use protocol::ids::{RoomId, UserId};
 use protocol::problem::{Code, Problem};
-use store::{AppendError, StoreError};
+use protocol::room::RoomSummary;
+use store::{AppendError, Store, StoreError};
 use tracing::{error, warn};
 use transport::{CloseReason, MailboxFull, ShardHandle, Sockets};
 
@@ -13,6 +14,9 @@ use super::{Mail, Shard, socket};
 
 /// When a client that is told to go should come back: the reference client spreads its reconnect over 0.5–1.5 s.
 const RECONNECT_MILLIS: u64 = 1_000;
+/// Tries of a read that nobody asks for again, and the first pause between them, which doubles: 6 s in all.
+const LOAD_TRIES: u32 = 6;
+const LOAD_PAUSE: std::time::Duration = std::time::Duration::from_millis(100);
 /// How long to wait before an answer of the store is posted again to a full mailbox.
 const REPOST_PAUSE: std::time::Duration = std::time::Duration::from_millis(5);
 
@@ -102,7 +106,7 @@ impl Shard {
             Effect::LoadRoom { user, room } => {
                 let store = self.shared.ports.store.clone();
                 self.spawn(async move {
-                    let summary = store.room_for(user, room).await.ok().map(Box::new);
+                    let summary = room_for(store.as_ref(), user, room).await;
                     Input::RoomLoaded {
                         user,
                         room,
@@ -124,23 +128,42 @@ impl Shard {
                 self.shared.metrics.diverged.increment(1);
                 error!(%room, seq, "two bodies were seen for one place of a log");
             }
-            // The only node: there is nobody to tell.
+            Effect::Standings { users } => {
+                let line = self.shared.line.clone();
+                self.spawn(async move {
+                    let found = match line {
+                        Some(line) => line.standings(users.clone()).await,
+                        None => None,
+                    };
+                    Input::StandingsRead { users, found }
+                });
+            }
             Effect::Publish(_)
             | Effect::PublishPassing { .. }
             | Effect::PublishTold { .. }
             | Effect::Watch { .. }
-            | Effect::Unwatch { .. } => {}
+            | Effect::Unwatch { .. }
+            | Effect::WatchPeople { .. }
+            | Effect::UnwatchPeople { .. }
+            | Effect::Standing { .. } => {
+                // By itself a node has nobody to tell.
+                if let Some(line) = &self.shared.line {
+                    line.perform(effect);
+                }
+            }
         }
     }
 
     fn ask(&mut self, room: RoomId, ticket: u64, question: StoreQuestion) {
         let store = self.shared.ports.store.clone();
-        if let StoreQuestion::Append { entries, .. } = &question {
-            self.shared.metrics.append_batches.increment(1);
-            self.shared
-                .metrics
-                .append_entries
-                .increment(entries.len() as u64);
+        let metrics = &self.shared.metrics;
+        match &question {
+            StoreQuestion::Append { entries, .. } => {
+                metrics.append_batches.increment(1);
+                metrics.append_entries.increment(entries.len() as u64);
+            }
+            StoreQuestion::Entries { .. } => metrics.gap_reads.increment(1),
+            _ => {}
         }
         self.spawn(async move {
             let answer = match question {
@@ -224,6 +247,20 @@ impl Shard {
             sockets.send(socket(conn), frame.clone());
         }
     }
+}
+
+/// A room for somebody who was just added to it. Nobody asks again for them, so that a store that is away for a moment
+/// is tried again; when it stays away, they find the room when they connect again.
+async fn room_for(store: &dyn Store, user: UserId, room: RoomId) -> Option<Box<RoomSummary>> {
+    for tries in 0..LOAD_TRIES {
+        match store.room_for(user, room).await {
+            Ok(summary) => return Some(Box::new(summary)),
+            Err(StoreError::NotFound) => return None,
+            Err(error) => warn!(%error, "a room could not be read for somebody who was added"),
+        }
+        tokio::time::sleep(LOAD_PAUSE * 2u32.pow(tries)).await;
+    }
+    None
 }
 
 /// An answer must not be lost: whoever asked would wait for ever.

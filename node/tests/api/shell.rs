@@ -103,7 +103,7 @@ async fn run(
         hub: HubId(0),
         hubs: 1,
         node: "one".into(),
-        cluster: false,
+        cluster: None,
         limits,
         seed: [7; 4],
     };

@@ -131,7 +131,7 @@ impl World {
         let ports = Ports {
             store: store.clone(),
             hubs: hub.clone(),
-            keys,
+            keys: keys.into(),
             revoked: revoked.clone(),
             limiter,
             clock,

@@ -65,7 +65,6 @@ impl Hub {
     pub fn new(setup: Setup) -> Self {
         Self {
             minter: Minter::new(setup.seed),
-            setup,
             sockets: Sockets::default(),
             local: LocalRooms::default(),
             enrolments: Vec::new(),
@@ -74,10 +73,11 @@ impl Hub {
             timers: BTreeSet::new(),
             armed: Map::default(),
             tickets: 0,
-            people: People::default(),
+            people: People::new(setup.cluster),
             departed: Vec::new(),
             tokens_at: None,
             sweep_at: None,
+            setup,
         }
     }
 
@@ -168,7 +168,9 @@ impl Hub {
             }
             Input::Passing { room, passing } => {
                 if self.homes.contains_key(&room) {
-                    self.at_home(now, room, out, |home, doing| home.passed(passing, doing));
+                    self.at_home(now, room, out, |home, doing| {
+                        home.passed(now, passing, doing)
+                    });
                 }
             }
             Input::Watched { room } => {
@@ -176,7 +178,13 @@ impl Hub {
                     self.at_home(now, room, out, |home, doing| home.compare(doing));
                 }
             }
-            Input::BusLost => self.compare_heads(out),
+            Input::PeopleWatched { slice } => self.people.slice_watched(now, slice),
+            Input::BusLost => {
+                self.compare_heads(out);
+                self.people.may_have_lost(now);
+            }
+            Input::Peers { alive } => self.people.peers(now, alive, out),
+            Input::StandingsRead { users, found } => self.people.read(now, users, found, out),
             Input::Revoked { sessions, reason } => self.revoked(&sessions, reason, out),
             Input::Tick => {}
         }
@@ -267,7 +275,7 @@ impl Hub {
             .entry(room)
             .or_insert_with(|| Box::new(Home::new(room)));
         let ways = Ways {
-            cluster: self.setup.cluster,
+            cluster: self.setup.cluster.is_some(),
             limits: self.setup.limits,
         };
         act(
@@ -295,7 +303,7 @@ impl Hub {
                 self.armed.insert(room, at);
             }
         }
-        if self.setup.cluster && self.sweep_at.is_none() && !self.homes.is_empty() {
+        if self.setup.cluster.is_some() && self.sweep_at.is_none() && !self.homes.is_empty() {
             self.sweep_at = Some(now.mono + SWEEP_MILLIS);
         }
     }

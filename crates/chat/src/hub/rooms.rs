@@ -562,7 +562,7 @@ impl Hub {
             mentions,
             except,
         };
-        if self.setup.cluster {
+        if self.setup.cluster.is_some() {
             // The socket that must not hear of it is one of this node.
             let told = Told::ReadOn {
                 room,

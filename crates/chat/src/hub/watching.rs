@@ -142,23 +142,7 @@ impl Hub {
         out: &mut Vec<Effect>,
     ) {
         let Some(conn) = asker else {
-            for conn in self
-                .watching
-                .by_user
-                .get(&presence.user_id)
-                .into_iter()
-                .flatten()
-            {
-                self.watching
-                    .pending
-                    .entry(*conn)
-                    .or_default()
-                    .insert(presence.user_id, presence.clone());
-                self.watching
-                    .flush_at
-                    .get_or_insert(now.mono + BATCH_MILLIS);
-            }
-            return;
+            return self.presence_changed(now, &presence);
         };
         let question = self
             .sockets
@@ -169,6 +153,28 @@ impl Hub {
             question.found.push(presence);
         }
         self.answer_watch(conn, out);
+    }
+
+    fn presence_changed(&mut self, now: Now, presence: &Presence) {
+        let user = presence.user_id;
+        for conn in self.watching.by_user.get(&user).into_iter().flatten() {
+            let question = self
+                .sockets
+                .get_mut(*conn)
+                .and_then(|socket| socket.extra_if_any()?.question.as_mut());
+            if let Some(question) = question {
+                // The answer is still gathered and must not be older than what was told before it. Whoever is not found
+                // yet will be found as they are now.
+                let found = question.found.iter_mut().find(|one| one.user_id == user);
+                found.into_iter().for_each(|one| one.clone_from(presence));
+                continue;
+            }
+            let pending = self.watching.pending.entry(*conn).or_default();
+            pending.insert(user, presence.clone());
+            self.watching
+                .flush_at
+                .get_or_insert(now.mono + BATCH_MILLIS);
+        }
     }
 
     fn answer_watch(&mut self, conn: ConnId, out: &mut Vec<Effect>) {
@@ -185,7 +191,12 @@ impl Hub {
         socket.shrink();
         if question.room {
             let mut there = question.found;
-            there.retain(|presence| presence.status != PresenceStatus::Offline);
+            there.retain(|presence| {
+                !matches!(
+                    presence.status,
+                    PresenceStatus::Offline | PresenceStatus::Unknown
+                )
+            });
             let count = there.len();
             there.truncate(SAMPLE_MAX);
             answers::ok(

@@ -8,13 +8,14 @@ use protocol::ids::{MessageId, UserId};
 use protocol::message::Message;
 use protocol::user::PresenceStatus;
 
+use super::client::Client;
 use super::world::World;
 
 impl World {
     /// Every client is connected and has its answers.
     pub(crate) fn is_quiet(&self) -> bool {
         self.calls.is_empty()
-            && self.clients.iter().all(|client| {
+            && self.present().all(|client| {
                 client.is_quiet()
                     && client.watching
                     && client.link.is_some_and(|conn| {
@@ -27,7 +28,7 @@ impl World {
 
     /// Quiet, everybody has everything, and presence is true: nothing more will come.
     pub(crate) fn has_settled(&self) -> bool {
-        let complete = self.clients.iter().all(|client| {
+        let complete = self.present().all(|client| {
             self.store.rooms.iter().all(|(id, log)| {
                 let belongs = log.members.contains_key(&client.user) && !log.deleted;
                 !belongs
@@ -40,7 +41,7 @@ impl World {
 
     pub(crate) fn audit_quiet(&mut self) {
         for (index, client) in self.clients.iter().enumerate() {
-            if !client.is_quiet() {
+            if !client.gone && !client.is_quiet() {
                 let what = format!(
                     "client {index} still waits for {} answers and has {} messages to send",
                     client.waits(),
@@ -67,31 +68,37 @@ impl World {
         }
     }
 
-    /// Whoever has a socket on a node is seen there, and nobody else.
+    /// Clients that have not left for good.
+    fn present(&self) -> impl Iterator<Item = &Client> {
+        self.clients.iter().filter(|client| !client.gone)
+    }
+
+    /// Whoever has a socket on any node is seen everywhere, as they say they are, and nobody else.
     fn untrue_presence(&self) -> Vec<String> {
-        let there: BTreeSet<(usize, UserId)> = self
+        let there: BTreeSet<UserId> = self
             .wires
             .values()
             .filter(|wire| {
                 wire.server_open && wire.ready && self.nodes[wire.site.node].life == wire.site.life
             })
-            .map(|wire| (wire.site.node, self.clients[wire.client].user))
+            .map(|wire| self.clients[wire.client].user)
             .collect();
         let mut wrong = Vec::new();
-        for client in &self.clients {
-            let Some(node) = client
-                .link
-                .and_then(|conn| self.wires.get(&conn))
-                .map(|wire| wire.site.node)
-            else {
-                continue;
-            };
+        let mut first: BTreeMap<UserId, PresenceStatus> = BTreeMap::new();
+        for client in self.present().filter(|client| client.link.is_some()) {
             for user in &self.users {
-                let online = there.contains(&(node, *user));
+                let online = there.contains(user);
                 let shown = client.watches.get(user).copied();
-                if shown.is_none_or(|shown| (shown != PresenceStatus::Offline) != online) {
+                let shown = shown.unwrap_or(PresenceStatus::Unknown);
+                let true_ = match shown {
+                    PresenceStatus::Offline => !online,
+                    PresenceStatus::Unknown => false,
+                    _ => online,
+                };
+                let agreed = *first.entry(*user).or_insert(shown);
+                if !true_ || agreed != shown {
                     wrong.push(format!(
-                        "{} sees {user} as {shown:?}, on node {node} they are online: {online}",
+                        "{} sees {user} as {shown:?} and somebody as {agreed:?}; they are online: {online}",
                         client.user
                     ));
                 }
@@ -137,6 +144,12 @@ impl World {
                 if let Some(at) = seat.hub.next_deadline() {
                     wrong.push(format!("hub {index}.{hub} still has a deadline at {at}"));
                 }
+            }
+            if !node.desk.slices.is_empty() || !node.desk.ours.is_empty() {
+                wrong.push(format!(
+                    "node {index} still watches the people of {:?} and says {:?}",
+                    node.desk.slices, node.desk.ours
+                ));
             }
             if !node.watched.is_empty() {
                 wrong.push(format!("node {index} still watches {:?}", node.watched));

@@ -40,5 +40,7 @@ bugs! {
     TwinsDelivered, "an entry that comes back by its hint is delivered again";
     UnknownAsFailed, "an unknown outcome is answered as certainly not stored";
     RefusedUnread, "a refusal looks at the rights alone, not whether the message is stored already";
+    GhostsOfDeadNodes, "a node counts as alive for ever, and so does whoever was connected to it";
+    PresenceCached, "how people stand elsewhere is said once and read once";
     HomeOutOfOrder, "a socket's sends reach the room's home in any order";
 }

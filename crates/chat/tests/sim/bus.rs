@@ -80,20 +80,16 @@ impl World {
         if !self.nodes[node].up || self.nodes[node].life != life {
             return;
         }
+        if let Input::Watched { .. } | Input::PeopleWatched { .. } = input
+            && !self.nodes[node].bus_up
+        {
+            // Confirmed once the bus is back.
+            let input = Box::new(input);
+            return self.after(50, Happening::Bus { node, life, input });
+        }
         let key = match &input {
+            Input::PeopleWatched { slice } => return self.people_watched(node, *slice),
             Input::Watched { room } => {
-                if !self.nodes[node].bus_up {
-                    // Confirmed once the bus is back.
-                    self.after(
-                        50,
-                        Happening::Bus {
-                            node,
-                            life,
-                            input: Box::new(input),
-                        },
-                    );
-                    return;
-                }
                 self.nodes[node].watched.insert(*room);
                 room.as_u128()
             }

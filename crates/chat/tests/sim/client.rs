@@ -73,6 +73,8 @@ pub(crate) struct Client {
     /// Takes "not stored" at its word and sends no more.
     pub(super) gives_up: bool,
     pub(super) short_tokens: bool,
+    /// It has left for good.
+    pub(crate) gone: bool,
     pub(crate) acked_edits: Vec<(RoomId, MessageId, u32, String)>,
 }
 
@@ -96,6 +98,7 @@ impl Client {
             pipelines: rng.chance(500),
             gives_up: rng.chance(300),
             short_tokens: rng.chance(50),
+            gone: false,
             acked_edits: Vec::new(),
         }
     }
@@ -107,6 +110,13 @@ impl Client {
     /// The last entry that it has of a room.
     pub(crate) fn stands_at(&self, room: RoomId) -> Option<(Epoch, Seq)> {
         self.cursors.get(&room).copied()
+    }
+
+    /// A subscription of its may be under way.
+    pub(crate) fn waits_for_streams(&self) -> bool {
+        let streams =
+            |one: &Waiting| matches!(one, Waiting::Unsubscribe { .. } | Waiting::Other { .. });
+        self.waiting.values().any(streams)
     }
 
     pub(crate) fn waits(&self) -> usize {
@@ -128,6 +138,10 @@ pub(crate) enum Up {
     Watch {
         ack: u64,
         users: Vec<UserId>,
+    },
+    Set {
+        ack: u64,
+        status: PresenceStatus,
     },
     Typing {
         room: RoomId,
@@ -154,7 +168,7 @@ pub(crate) enum Up {
 
 impl World {
     pub(crate) fn wake(&mut self, index: usize) {
-        if self.over {
+        if self.over || self.clients[index].gone {
             return;
         }
         let pause = if self.calm {
@@ -278,6 +292,12 @@ impl World {
                 self.send_up(conn, Up::Read { ack, room, seq });
             }
             2 => self.clients[index].watching = false,
+            3 => {
+                use PresenceStatus::{Away, Dnd, Online};
+                let status = [Online, Away, Dnd][self.rng.index(3)];
+                let ack = self.wait(index, Waiting::Other { since: self.now });
+                self.send_up(conn, Up::Set { ack, status });
+            }
             _ => self.say(index, room),
         }
     }

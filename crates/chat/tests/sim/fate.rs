@@ -32,6 +32,7 @@ impl World {
             let back = self.rng.between(50, 3_000);
             self.after(back, Happening::BusBack { node });
         }
+        self.roster_faults();
         if self.strikes(self.plan.wire_cut, "") {
             self.cut_a_wire();
         }

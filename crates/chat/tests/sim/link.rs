@@ -111,7 +111,12 @@ impl World {
         let Some(conn) = self.rng.pick(&open).copied() else {
             return;
         };
-        if self.strikes(self.plan.zombie, "half-open connections") {
+        // The history must know which streams it hears: none begins or ends by an answer that nobody reads.
+        let settled = self
+            .wires
+            .get(&conn)
+            .is_some_and(|wire| !self.clients[wire.client].waits_for_streams());
+        if settled && self.strikes(self.plan.zombie, "half-open connections") {
             // The client gives up on it and goes elsewhere; the server notices much later, and the old one still hears.
             self.note(|_| format!("{conn} is half-open"));
             let Some(wire) = self.wires.get_mut(&conn) else {
@@ -185,6 +190,11 @@ impl World {
                 },
                 room,
                 active,
+            },
+            Up::Set { ack, status } => Input::PresenceSet {
+                asked: asked(ack),
+                status,
+                text: None,
             },
             Up::Unsubscribe { ack, room } => Input::Unsubscribe {
                 asked: asked(ack),

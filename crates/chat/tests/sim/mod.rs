@@ -10,6 +10,7 @@ mod perform;
 mod plan;
 mod questions;
 mod rng;
+mod roster;
 pub(crate) mod run;
 mod seen;
 mod store;

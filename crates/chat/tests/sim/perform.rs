@@ -1,6 +1,7 @@
 //! What the shell, the store and the bus do with effects: late, out of order, twice or not at all, as the plan says.
 
 use chat::{Close, Effect, Input, home_of};
+use protocol::envelope::slice_of;
 use protocol::frame::Frame;
 use protocol::ids::RoomId;
 
@@ -99,6 +100,9 @@ impl World {
             }
             Effect::PublishTold { user, told } => {
                 for node in self.others(site.node) {
+                    if !self.nodes[node].desk.slices.contains(&slice_of(user)) {
+                        continue;
+                    }
                     let tell = || Input::Person {
                         user,
                         command: chat::PersonCommand::Tell(told.clone()),
@@ -121,6 +125,10 @@ impl World {
             Effect::Unwatch { room } => {
                 self.nodes[site.node].watched.remove(&room);
             }
+            Effect::Standing { .. }
+            | Effect::Standings { .. }
+            | Effect::WatchPeople { .. }
+            | Effect::UnwatchPeople { .. } => self.perform_presence(site, effect),
             Effect::Diverged { room, seq } => {
                 self.break_off(format!("{room} was said to diverge at {seq}"))
             }

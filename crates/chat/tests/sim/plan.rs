@@ -46,6 +46,13 @@ pub(crate) struct Plan {
     pub(crate) read_short: u64,
     pub(crate) store_slow: u64,
 
+    /// The roster is away, forgets, or fails a reading.
+    pub(crate) roster_outage: u64,
+    pub(crate) roster_forgets: u64,
+    pub(crate) roster_fails: u64,
+    /// When somebody leaves for good, if anybody does.
+    pub(crate) left_at: Option<u64>,
+
     pub(crate) node_dies: u64,
     pub(crate) wire_cut: u64,
     pub(crate) wire_slow: u64,
@@ -95,6 +102,14 @@ impl Plan {
             unsubscribes: some(rng, 300, 60),
             ..Self::default()
         };
+        plan.left_at = rng
+            .chance(400)
+            .then(|| rng.between(plan.talk_millis / 2, plan.talk_millis));
+        if rng.chance(500) {
+            plan.roster_outage = some(rng, 400, 6);
+            plan.roster_forgets = some(rng, 300, 6);
+            plan.roster_fails = some(rng, 400, 400);
+        }
         match rng.below(6) {
             0 => plan.hints_lost_only(rng),
             1 => plan.announcements_only(),

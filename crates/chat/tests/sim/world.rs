@@ -6,7 +6,7 @@ use chat::{ConnId, Effect, Hub, HubId, Input, Now, Setup};
 use history::{Bounds, Checker, Content, Event, Line, Passage};
 use protocol::entry::{Change, Entry};
 use protocol::event::ServerEvent;
-use protocol::ids::{ClientId, RoomId, SessionId, UserId};
+use protocol::ids::{ClientId, NodeId, RoomId, SessionId, UserId};
 use protocol::message::Seq;
 use protocol::room::{Epoch, Member, Role, Room, RoomType};
 use protocol::time::Timestamp;
@@ -15,6 +15,7 @@ use super::bugs::Bug;
 use super::client::{Client, Up};
 use super::plan::Plan;
 use super::rng::Rng;
+use super::roster::{Desk, Roster};
 use super::store::Store;
 use super::wire::{Down, Site, Wire};
 
@@ -82,6 +83,18 @@ pub(crate) enum Happening {
     Up { conn: u64, up: Up },
     /// The server notices that a connection is gone.
     Gone { conn: u64 },
+    /// A node renews its lease and looks who else is alive.
+    Beat { node: usize, life: u32 },
+    /// A node puts how its people stand.
+    Puts { node: usize, life: u32 },
+    /// A hub's question about people arrives at the roster.
+    Stand { site: Site, users: Vec<UserId> },
+    /// The roster is back.
+    RosterBack,
+    /// Somebody goes for good.
+    Leaves,
+    /// By now nobody may see who went for good.
+    GhostHour { user: UserId },
     /// Chance looks for something to break.
     Fate,
     /// Somebody with authority does something over REST.
@@ -133,6 +146,7 @@ pub(crate) struct Node {
     pub(crate) seats: Vec<Seat>,
     pub(crate) watched: BTreeSet<RoomId>,
     pub(crate) bus_up: bool,
+    pub(crate) desk: Desk,
 }
 
 /// What was done, for the figures at the end.
@@ -174,6 +188,9 @@ pub(crate) struct World {
     order: u64,
     pub(crate) nodes: Vec<Node>,
     pub(crate) store: Store,
+    pub(crate) roster: Roster,
+    /// Who went for good.
+    pub(crate) left: Option<UserId>,
     pub(crate) wires: BTreeMap<u64, Wire>,
     pub(crate) conns: u64,
     pub(crate) clients: Vec<Client>,
@@ -232,6 +249,8 @@ impl World {
             order: 0,
             nodes: Vec::new(),
             store: Store::default(),
+            roster: Roster::default(),
+            left: None,
             wires: BTreeMap::new(),
             conns: 0,
             clients: Vec::new(),
@@ -292,11 +311,15 @@ impl World {
                 seats: Vec::new(),
                 watched: BTreeSet::new(),
                 bus_up: true,
+                desk: Desk::default(),
             };
             self.nodes.push(node);
             self.start_node(index);
         }
         self.after(50, Happening::Fate);
+        if let Some(at) = self.plan.left_at {
+            self.after(at, Happening::Leaves);
+        }
         if self.plan.authority > 0 {
             self.after(300, Happening::Authority);
         }
@@ -353,12 +376,13 @@ impl World {
 
     pub(crate) fn start_node(&mut self, index: usize) {
         let hubs = self.plan.hubs;
+        let id = (self.plan.nodes > 1).then(|| NodeId(1 + self.rng.next() as u32 / 2));
         let seats = (0..hubs).map(|hub| {
             let setup = Setup {
                 hub: HubId(hub),
                 hubs,
                 node: format!("node-{index}"),
-                cluster: self.plan.nodes > 1,
+                cluster: id,
                 limits: self.plan.limits,
                 seed: [
                     self.rng.next(),
@@ -384,7 +408,10 @@ impl World {
         node.seats = seats;
         node.watched.clear();
         node.bus_up = true;
-        self.note(|_| format!("node {index} is up"));
+        node.desk = id.map_or_else(Desk::default, |id| Desk::new(id, self.now));
+        let life = node.life;
+        self.note(|_| format!("node {index} is up as {id:?}"));
+        self.after(1, Happening::Beat { node: index, life });
     }
 
     /// Everything in it is gone; what it had sent may still arrive.
@@ -394,6 +421,7 @@ impl World {
         let node = &mut self.nodes[index];
         node.up = false;
         node.seats.clear();
+        node.desk = Desk::default();
         self.calls.retain(|_, call| call.site.node != index);
         let cut: Vec<u64> = self
             .wires
@@ -426,6 +454,7 @@ impl World {
         self.run_until(talk);
         self.calm = true;
         self.note(|_| "faults stop".to_owned());
+        self.roster_back();
         for node in 0..self.nodes.len() {
             if !self.nodes[node].up {
                 self.start_node(node);
@@ -536,6 +565,12 @@ impl World {
             Happening::Down { conn, down } => self.down(conn, down),
             Happening::Up { conn, up } => self.up(conn, up),
             Happening::Gone { conn } => self.server_notices(conn),
+            Happening::Beat { node, life } => self.beats(node, life),
+            Happening::Puts { node, life } => self.puts(node, life),
+            Happening::Stand { site, users } => self.standings(site, users),
+            Happening::RosterBack => self.roster_back(),
+            Happening::Leaves => self.somebody_leaves(),
+            Happening::GhostHour { user } => self.ghost_hour(user),
             Happening::Fate => self.fate(),
             Happening::Authority => self.authority(),
         }

@@ -22,6 +22,8 @@ pub struct Setting {
     pub secret: bool,
     /// May stand alone as a flag.
     pub switch: bool,
+    /// A text as people may see it.
+    pub(super) shown: fn(&str) -> String,
     /// Judges a text without keeping the value.
     pub(super) check: fn(&str) -> Result<(), String>,
 }

@@ -96,6 +96,7 @@ pub mod declared {
             doc: sentences(declared.doc),
             secret: T::SECRET,
             switch: T::SWITCH,
+            shown: T::shown,
             check,
         }
     }

@@ -172,7 +172,7 @@ impl Loading<'_> {
             let shown = if setting.secret {
                 String::new()
             } else {
-                format!(" (`{text}`)")
+                format!(" (`{}`)", (setting.shown)(&text))
             };
             self.problems
                 .push(format!("{source}: `{}`{shown} is {why}", setting.key));

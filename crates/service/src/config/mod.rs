@@ -35,4 +35,4 @@ pub use catalogue::{Catalogue, Flags, Section, Setting};
 pub use declare::declared;
 pub use error::ConfigError;
 pub use load::{Settings, Source};
-pub use value::{Percent, Size, Value};
+pub use value::{Percent, Size, Url, Value};

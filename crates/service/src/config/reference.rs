@@ -63,7 +63,11 @@ impl Settings {
                     push(&mut page, format_args!("# {field} is unset  # {source}\n"));
                     continue;
                 }
-                let shown = if setting.secret { MASK } else { text.expose() };
+                let shown = if setting.secret {
+                    MASK.to_owned()
+                } else {
+                    (setting.shown)(text.expose())
+                };
                 push(&mut page, format_args!("{field} = {shown:?}  # {source}\n"));
             }
         }

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::secret::Secret;
+use crate::secret::{MASK, Secret};
 
 /// A type that a setting may have.
 pub trait Value: Sized {
@@ -15,6 +15,11 @@ pub trait Value: Sized {
     const SECRET: bool = false;
     /// Whether it may stand alone as a flag, which then means "on".
     const SWITCH: bool = false;
+
+    /// The text as people may see it in `chatify config` and in messages.
+    fn shown(text: &str) -> String {
+        text.to_owned()
+    }
 
     /// Reads the text; the error completes the sentence "`key` is …".
     ///
@@ -169,10 +174,68 @@ impl Value for Percent {
     }
 }
 
+/// Where a server is: `scheme:…`. Shown without the password in it; whoever opens it says what is wrong with the rest.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Url(String);
+
+impl Url {
+    /// All of it, for the one library that connects.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+
+    /// What stands before the first colon.
+    pub fn scheme(&self) -> &str {
+        self.0.split(':').next().unwrap_or_default()
+    }
+}
+
+impl fmt::Display for Url {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&Self::shown(&self.0))
+    }
+}
+
+impl fmt::Debug for Url {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl Value for Url {
+    const KIND: &'static str = "URL";
+
+    fn shown(text: &str) -> String {
+        // The last @: a password may hold one that is not escaped.
+        let Some((before, after)) = text.rsplit_once('@') else {
+            return text.to_owned();
+        };
+        let name_at = before.find("://").map_or(0, |at| at + 3);
+        match before[name_at..].split_once(':') {
+            Some((name, _)) => format!("{}{name}:{MASK}@{after}", &before[..name_at]),
+            None => text.to_owned(),
+        }
+    }
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let scheme = text.split_once(':').map_or("", |(scheme, _)| scheme);
+        let is_scheme = scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+            && scheme
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
+        is_scheme
+            .then(|| Self(text.to_owned()))
+            .ok_or_else(|| "not a URL, such as `redis://127.0.0.1:6379`".to_owned())
+    }
+}
+
 /// Empty text is "unset".
 impl<T: Value> Value for Option<T> {
     const KIND: &'static str = T::KIND;
     const SECRET: bool = T::SECRET;
+    fn shown(text: &str) -> String {
+        T::shown(text)
+    }
     fn parse(text: &str) -> Result<Self, String> {
         if text.is_empty() {
             Ok(None)
@@ -232,6 +295,23 @@ mod tests {
         }
         for wrong in ["", "KiB", "64KB", "-1", "99999999999999GiB"] {
             assert!(Size::parse(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_url_is_shown_without_its_password() {
+        for (text, shown) in [
+            ("amqp://guest:g%40st@h:5672/%2f", "amqp://guest:***@h:5672/%2f"),
+            ("mongodb://u:p@ss@a,b/?x=1", "mongodb://u:***@a,b/?x=1"),
+            ("redis://:secret@h:1", "redis://:***@h:1"),
+            ("redis://u@h", "redis://u@h"),
+            ("sqlite:./data/chatify.db", "sqlite:./data/chatify.db"),
+        ] {
+            let url = Url::parse(text).expect("a URL");
+            assert_eq!((format!("{url} {url:?}"), url.expose()), (format!("{shown} {shown}"), text));
+        }
+        for wrong in ["", "127.0.0.1:6379", "://x", "no url"] {
+            assert!(Url::parse(wrong).is_err(), "{wrong}");
         }
     }
 

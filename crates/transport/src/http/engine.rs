@@ -3,6 +3,7 @@
 
 use super::{
     Front, Handoff, Pending,
+    elsewhere::{self, Hop, Passed, Stray},
     origin::{Origins, Verdict},
     peer::client_address,
     query::Query,
@@ -23,7 +24,7 @@ use fastwebsockets::upgrade;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Incoming;
-use std::{net::SocketAddr, rc::Rc};
+use std::{net::SocketAddr, rc::Rc, sync::atomic::Ordering::Relaxed};
 use tokio::{sync::oneshot, time::timeout};
 
 /// Where a request came in.
@@ -31,15 +32,28 @@ pub(crate) struct Place {
     pub(crate) number: u8,
     pub(crate) mode: Mode,
     pub(crate) peer: SocketAddr,
+    /// Whether another node of ours has passed the request on, or somebody says so.
+    pub(crate) is_passed_on: bool,
 }
 
 pub(crate) async fn answer(
     front: &Rc<Front>,
     pending: &Pending,
     request: Request<Incoming>,
-    place: Place,
+    mut place: Place,
 ) -> Response<Body> {
     let origins = &front.config.origins;
+    match elsewhere::look(front.elsewhere.as_deref(), &request) {
+        Hop::Direct => {}
+        Hop::Claimed => place.is_passed_on = true,
+        // The first node has judged the origin, and tells the browser.
+        Hop::PassedOn(client) => {
+            place.is_passed_on = true;
+            place.peer.set_ip(client);
+            let answered = dispatch(front, pending, request, place).await;
+            return answered.unwrap_or_else(|refusal| refused(front, refusal));
+        }
+    }
     let scheme = forwarded_scheme(front, &request, &place);
     let verdict = origins.judge(request.headers(), scheme.as_deref());
     let is_preflight = request.method() == Method::OPTIONS;
@@ -48,13 +62,14 @@ pub(crate) async fn answer(
         _ if is_preflight => Ok(preflight()),
         _ => dispatch(front, pending, request, place).await,
     };
-    let mut response = answered.unwrap_or_else(|refusal| {
-        use std::sync::atomic::Ordering::Relaxed;
-        front.counters.refused.fetch_add(1, Relaxed);
-        refusal.response()
-    });
+    let mut response = answered.unwrap_or_else(|refusal| refused(front, refusal));
     origins.decorate(&verdict, response.headers_mut());
     response
+}
+
+fn refused(front: &Front, refusal: EngineRefusal) -> Response<Body> {
+    front.counters.refused.fetch_add(1, Relaxed);
+    refusal.response()
 }
 
 fn preflight() -> Response<Body> {
@@ -110,17 +125,50 @@ async fn dispatch(
         };
     };
     let sid = Sid::parse(&sid).ok_or(EngineRefusal::UnknownSid)?;
-    if sid.node != 0 {
-        return match &front.elsewhere {
-            Some(elsewhere) => Ok(elsewhere.answer(sid.node, request).await),
-            None => Err(EngineRefusal::UnknownSid),
-        };
+    let verb = match (is_websocket, is_upgrade, request.method()) {
+        (true, true, &Method::GET) => Verb::Upgrade,
+        (false, false, &Method::GET) => Verb::Poll,
+        (false, false, &Method::POST) => Verb::Post,
+        _ => return Err(EngineRefusal::BadRequest),
+    };
+    if sid.node != front.config.node {
+        return pass_on(front, pending, request, (&place, sid, verb)).await;
     }
-    match (is_websocket, is_upgrade, request.method()) {
-        (true, true, &Method::GET) => probe(front, pending, request, sid).await,
-        (false, false, &Method::GET) => poll(front, sid).await,
-        (false, false, &Method::POST) => post(front, request, sid).await,
-        _ => Err(EngineRefusal::BadRequest),
+    match verb {
+        Verb::Upgrade => probe(front, pending, request, sid).await,
+        Verb::Poll => poll(front, sid).await,
+        Verb::Post => post(front, request, sid).await,
+    }
+}
+
+/// Gives a request to the node that owns its session. The owner judges it as its own; what it says is the answer.
+async fn pass_on(
+    front: &Rc<Front>,
+    pending: &Pending,
+    mut request: Request<Incoming>,
+    (place, sid, verb): (&Place, Sid, Verb),
+) -> Result<Response<Body>, EngineRefusal> {
+    let elsewhere = front.elsewhere.as_ref().filter(|_| !place.is_passed_on);
+    let elsewhere = elsewhere.ok_or(EngineRefusal::UnknownSid)?;
+    // Refused before the owner is asked, since its answer is not ours to give then.
+    let accept = match verb {
+        Verb::Upgrade => Some(switch_protocols(&mut request)?),
+        Verb::Poll | Verb::Post => None,
+    };
+    let limit = front.config.limits.max_payload;
+    let stray = Stray {
+        node: sid.node,
+        client: client_address(place.peer.ip(), request.headers(), &front.config.proxies),
+        request: request.map(|body| Limited::new(body, limit).boxed_unsync()),
+    };
+    match (elsewhere.pass(stray).await, accept) {
+        (Passed::Answered(response), _) => Ok(response),
+        (Passed::Switched(line), Some(accept)) => {
+            pending.replace(Some(Handoff::Relay(line)));
+            Ok(accept)
+        }
+        (Passed::Unknown | Passed::Switched(_), _) => Err(EngineRefusal::UnknownSid),
+        (Passed::TooLarge, _) => Err(EngineRefusal::TooLarge),
     }
 }
 

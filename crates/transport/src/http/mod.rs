@@ -1,11 +1,13 @@
 //! HTTP on a shard: hyper reads the requests, ours go to the sessions, every other to the fallback. After an
 //! upgrade nothing of this is left of a connection but its socket.
 
+pub(crate) mod elsewhere;
 pub(crate) mod engine;
 pub(crate) mod origin;
 pub(crate) mod peer;
 mod query;
 pub(crate) mod refusal;
+mod relay;
 
 use crate::{
     application::{Body, HttpFallback},
@@ -15,11 +17,12 @@ use crate::{
     sid::Sid,
 };
 use bytes::Bytes;
+use elsewhere::{Elsewhere, Line};
 use http::{Request, Response};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     net::SocketAddr,
     pin::Pin,
     rc::Rc,
@@ -41,12 +44,8 @@ pub(crate) trait Desk {
     /// One HTTP connection more or less.
     fn count_connection(&self, by: isize);
     fn http_connections(&self) -> usize;
-}
-
-/// Hands a request to the owner of a session of another node. There is none in a server by itself.
-pub trait Elsewhere: Send + Sync + 'static {
-    /// The answer to a request whose sid names this node.
-    fn answer(&self, node: u32, request: Request<Incoming>) -> crate::application::ResponseFuture;
+    /// Sessions that a drain under way closes on this shard in each 100 ms.
+    fn closes_per_step(&self) -> usize;
 }
 
 /// What every request of a shard may use.
@@ -61,6 +60,8 @@ pub(crate) struct Front {
     pub(crate) counters: Arc<Counters>,
     pub(crate) open_everywhere: Arc<AtomicUsize>,
     pub(crate) leaving: watch::Receiver<bool>,
+    /// Relays that were told to end by the drain so far: each takes a number and waits for its turn.
+    pub(crate) relays_leaving: Cell<usize>,
 }
 
 impl Front {
@@ -77,6 +78,8 @@ impl Front {
 pub(crate) enum Handoff {
     Open(Visitor),
     Probe(Sid),
+    /// Bytes are carried to and from the node that owns the session.
+    Relay(Line),
 }
 
 type Pending = Rc<RefCell<Option<Handoff>>>;
@@ -124,16 +127,19 @@ pub(crate) async fn serve_connection(front: Rc<Front>, stream: TcpStream, peer: 
     }
     let parts = connection.into_parts();
     let stream = parts.io.into_inner();
-    hand_off(&front, handoff, stream, parts.read_buf);
+    hand_off(&front, handoff, stream, parts.read_buf).await;
 }
 
-fn hand_off(front: &Front, handoff: Handoff, stream: TcpStream, leftover: Bytes) {
+async fn hand_off(front: &Front, handoff: Handoff, stream: TcpStream, leftover: Bytes) {
     match handoff {
         Handoff::Open(visitor) => front.desk.perform(Command::OpenSocket {
             visitor,
             stream,
             leftover,
         }),
+        // Within the connection's count, so that what is carried has the same bound as what is asked. On the heap, so
+        // that the others, which are most, need not be as large.
+        Handoff::Relay(line) => Box::pin(relay::carry(front, (stream, leftover), line)).await,
         Handoff::Probe(sid) if sid.shard == front.shard => front.desk.perform(Command::Probe {
             sid,
             stream: Travelling::Here(stream),
@@ -171,7 +177,12 @@ async fn route(
                 front,
                 pending,
                 request,
-                engine::Place { number, mode, peer },
+                engine::Place {
+                    number,
+                    mode,
+                    peer,
+                    is_passed_on: false,
+                },
             )
             .await
         }

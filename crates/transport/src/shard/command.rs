@@ -189,7 +189,7 @@ impl<A: Application> Core<A> {
         })?;
         let sid = Sid {
             secret,
-            node: 0,
+            node: config.node,
             shard: self.sockets.shard,
             index,
         };

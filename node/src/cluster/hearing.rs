@@ -1,0 +1,157 @@
+//! The bus's events, each to the shards that it concerns.
+//!
+//! A shard whose mailbox is full is not waited for: what does not fit is dropped and counted, and as soon as there is
+//! room the shard is told that it may have lost something, so that it compares heads and reads its people again.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bus::hints::BusEvent;
+use chat::{Input, Passing, PersonCommand, Told, home_of};
+use protocol::envelope::{Envelope, Topic};
+use tracing::warn;
+use transport::ShardHandle;
+
+use super::line::Line;
+use super::revocations::Said;
+use crate::shard::Mail;
+
+/// How often it is tried to tell a shard that it has lost something.
+const CATCH_UP: Duration = Duration::from_millis(20);
+
+/// Until the bus is closed.
+pub(super) async fn hear(line: Arc<Line>, shards: Vec<ShardHandle<Mail>>, said: Said) {
+    let mut events = line.events();
+    let mut ears = Ears {
+        behind: vec![false; shards.len()],
+        shards,
+        line,
+        said,
+    };
+    loop {
+        let event = if ears.behind.contains(&true) {
+            match tokio::time::timeout(CATCH_UP, events.recv()).await {
+                Ok(event) => event,
+                Err(_) => {
+                    ears.catch_up();
+                    continue;
+                }
+            }
+        } else {
+            events.recv().await
+        };
+        match event {
+            Some(event) => ears.heard(event),
+            None => return,
+        }
+    }
+}
+
+struct Ears {
+    shards: Vec<ShardHandle<Mail>>,
+    /// Shards that have lost something and were not told yet.
+    behind: Vec<bool>,
+    line: Arc<Line>,
+    said: Said,
+}
+
+impl Ears {
+    fn heard(&mut self, event: BusEvent) {
+        match event {
+            BusEvent::Said(envelope) => {
+                self.line.metrics.hints_received.increment(1);
+                self.hear(envelope);
+            }
+            BusEvent::Watched(Topic::Room(room)) => {
+                self.to_home(room.as_u128(), Input::Watched { room });
+            }
+            BusEvent::Watched(Topic::People(slice)) => {
+                self.to_all(|| Input::PeopleWatched { slice });
+            }
+            BusEvent::Watched(Topic::Everyone) => self.said.may_have_missed(),
+            BusEvent::Lost => {
+                warn!("news of other nodes may have been lost: heads are compared");
+                self.line.metrics.bus_lost.increment(1);
+                self.said.may_have_missed();
+                self.line.desk.keep_all();
+                self.to_all(|| Input::BusLost);
+            }
+        }
+    }
+
+    fn hear(&mut self, envelope: Envelope) {
+        match envelope {
+            Envelope::Grown { hint } => {
+                self.to_home(hint.room.as_u128(), Input::Hint(hint));
+            }
+            Envelope::Typing { room, user, active } => {
+                let passing = Passing::Typing { user, active };
+                self.to_home(room.as_u128(), Input::Passing { room, passing });
+            }
+            Envelope::Receipt { room, user, marker } => {
+                let passing = Passing::Receipt { user, marker };
+                self.to_home(room.as_u128(), Input::Passing { room, passing });
+            }
+            Envelope::Added { user, room } => {
+                let command = PersonCommand::Tell(Told::AddedTo { room });
+                self.to_home(user.as_u128(), Input::Person { user, command });
+            }
+            Envelope::ReadOn {
+                user,
+                room,
+                marker,
+                unread,
+                mentions,
+            } => {
+                let command = PersonCommand::Tell(Told::ReadOn {
+                    room,
+                    marker,
+                    unread,
+                    mentions,
+                    except: None,
+                });
+                self.to_home(user.as_u128(), Input::Person { user, command });
+            }
+            Envelope::Standing {
+                user,
+                node,
+                standing,
+            } => {
+                let command = PersonCommand::Stands { node, standing };
+                self.to_home(user.as_u128(), Input::Person { user, command });
+            }
+            Envelope::Revoked { sessions, reason } => {
+                if !self.said.revoked(sessions, &reason) {
+                    self.line.metrics.hints_dropped.increment(1);
+                }
+            }
+        }
+    }
+
+    fn to_home(&mut self, key: u128, input: Input) {
+        let home = home_of(key, self.shards.len() as u8);
+        self.post(usize::from(home.0), input);
+    }
+
+    fn to_all(&mut self, input: impl Fn() -> Input) {
+        for shard in 0..self.shards.len() {
+            self.post(shard, input());
+        }
+    }
+
+    fn post(&mut self, shard: usize, input: Input) {
+        self.catch_up();
+        if self.behind[shard] || self.shards[shard].post(Mail::input(input)).is_err() {
+            self.behind[shard] = true;
+            self.line.metrics.hints_dropped.increment(1);
+        }
+    }
+
+    fn catch_up(&mut self) {
+        for (behind, shard) in self.behind.iter_mut().zip(&self.shards) {
+            if *behind && shard.post(Mail::input(Input::BusLost)).is_ok() {
+                *behind = false;
+            }
+        }
+    }
+}

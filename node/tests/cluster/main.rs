@@ -1,0 +1,15 @@
+//! Several nodes in one process: on one store, one bus and one roster, each with its own shards and its own port, spoken
+//! to through real sockets. What is broken between them is broken by [`faults`]; what must hold is what clients see.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test ends at the first thing that should not be, and shows how long a repair took"
+)]
+
+mod faults;
+mod messages;
+mod people;
+mod sessions;
+mod socket;
+mod town;

@@ -1,0 +1,119 @@
+//! The services that this binary can be, and the life that all of them lead: settings → logs → admin listener →
+//! backends and services → a signal → drain → backends closed.
+//!
+//! Each service is composed in its own file; what two of them need is a function of one of them, or of [`backends`].
+
+mod auth;
+pub(crate) mod backends;
+mod embedded;
+mod front;
+mod mailer;
+mod node;
+mod wanted;
+
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+use service::admin::Admin;
+use service::clock::Clock;
+use service::config::Settings;
+use service::drain::Drain;
+use service::process::ProcessConfig;
+use service::readiness::Readiness;
+use tracing::{info, warn};
+
+use crate::Failure;
+pub(crate) use auth::serve as auth;
+pub(crate) use embedded::serve as embedded;
+pub(crate) use mailer::serve as mailer;
+pub(crate) use node::serve as node;
+
+/// Threads for REST, mail and long reads; the sockets have their own.
+const BACKEND_THREADS: usize = 2;
+/// How long one backend may take to end, after everything that uses it has ended.
+const CLOSE_DEADLINE: Duration = Duration::from_secs(5);
+/// How long threads that still resolve a name or read a file are waited for at the very end.
+const THREADS_DEADLINE: Duration = Duration::from_secs(1);
+
+/// The process's life, as services see it. Cheap to clone; clones are the same life.
+#[derive(Clone)]
+struct Life {
+    drain: Drain,
+    readiness: Readiness,
+    clock: Clock,
+    config: ProcessConfig,
+}
+
+/// Ends a backend.
+type Ending = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// What is to be ended after the drain, in this order, and what it is called.
+type Endings = Vec<(&'static str, Ending)>;
+
+/// Lives: `begin` starts a service and returns when it serves.
+fn live<F>(settings: &Settings, begin: impl FnOnce(Life) -> F) -> Result<String, Failure>
+where
+    F: Future<Output = Result<Endings, Failure>>,
+{
+    let config: ProcessConfig = settings.read()?;
+    service::telemetry::start_logs(&config).map_err(Failure::of)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(BACKEND_THREADS)
+        .thread_name("backend")
+        .enable_all()
+        .build()
+        .map_err(Failure::of)?;
+    let lived = runtime.block_on(async {
+        let life = Life::start(config).await?;
+        let begun = tokio::select! {
+            begun = begin(life.clone()) => begun?,
+            () = life.drain.told_to_leave() => {
+                info!("stopped before everything was started");
+                return Ok(String::new());
+            }
+        };
+        life.drain.stop(life.config.patience()).await;
+        end(begun).await;
+        Ok(String::new())
+    });
+    runtime.shutdown_timeout(THREADS_DEADLINE);
+    lived
+}
+
+impl Life {
+    /// Obeys signals, and shows how it stands from the first moment: a service that waits for its store is alive and not
+    /// ready.
+    async fn start(config: ProcessConfig) -> Result<Self, Failure> {
+        let drain = Drain::new();
+        drain.obey_signals().map_err(Failure::of)?;
+        let metrics = service::metrics::install().map_err(Failure::of)?;
+        metrics.spawn_upkeep(&drain);
+        let readiness = Readiness::new(drain.clone());
+        let admin = Admin {
+            readiness: readiness.clone(),
+            metrics,
+        };
+        service::admin::serve(config.admin_listen, admin, &drain)
+            .await
+            .map_err(|error| cannot_listen("admin-listen", config.admin_listen, error))?;
+        Ok(Self {
+            drain,
+            readiness,
+            clock: Clock::System,
+            config,
+        })
+    }
+}
+
+async fn end(endings: Endings) {
+    for (name, ending) in endings {
+        if tokio::time::timeout(CLOSE_DEADLINE, ending).await.is_err() {
+            warn!(name, "not closed within {CLOSE_DEADLINE:?}; ending without");
+        }
+    }
+}
+
+fn cannot_listen(setting: &str, address: std::net::SocketAddr, error: std::io::Error) -> Failure {
+    Failure::Failed(format!("cannot listen on {address} (`{setting}`): {error}"))
+}

@@ -1,0 +1,135 @@
+//! `chatify node`: sockets and the API, as one of several nodes.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::Router;
+use bus::roster::NodeCard;
+use node::cluster::Cluster;
+use node::contract::Documents;
+use node::jwks::KeyKeeper;
+use node::ports::Ports;
+use node::revoked::RevokedSessions;
+use node::{Doors, Listen, Node, NodeConfig, Passage};
+use protocol::ids::NodeId;
+use protocol::time::Timestamp;
+use service::config::Settings;
+use store::Store;
+use tracing::{info, warn};
+
+use super::wanted::Wanted;
+use super::{Life, backends, cannot_listen, live};
+use crate::Failure;
+use crate::config::{ClusterConfig, TopConfig};
+
+/// Sessions revoked up to this long ago are refused after a start: longer than any access token lives.
+const REVOKED_MILLIS: i64 = 15 * 60_000;
+/// Of the drain's deadline, what the sockets may take; the rest is for what ends after them.
+const SOCKETS_SHARE: f32 = 0.8;
+
+/// Serves until the process is told to stop.
+pub(crate) fn serve(settings: &Settings) -> Result<String, Failure> {
+    let (top, cluster): (TopConfig, ClusterConfig) = (settings.read()?, settings.read()?);
+    let config: NodeConfig = settings.read()?;
+    let tokens: auth::AuthConfig = settings.read()?;
+    let mut wanted = Wanted::default();
+    wanted.store(&top);
+    wanted.bus(&cluster);
+    let key = wanted.key(&cluster);
+    let url = wanted.advertised(&cluster, top.listen);
+    let auth_url = wanted.auth_url(&cluster);
+    wanted.check()?;
+    live(settings, async move |life: Life| {
+        let meant_for = (tokens.issuer.as_str(), tokens.audience.as_str());
+        let (keeper, keys) =
+            KeyKeeper::new(&auth_url, meant_for, life.clock.clone()).map_err(Failure::of)?;
+        let check = life.readiness.register("keys");
+        life.drain.spawn_background("keys", keeper.run(check));
+
+        let store = backends::shared_store(&life, &top, &cluster).await?;
+        let shared = backends::bus(&life, &cluster, &key).await?;
+        let doors = Doors::default();
+        let card = NodeCard {
+            id: new_id(),
+            name: config.name(),
+            url,
+        };
+        let mut peers = Cluster::new(shared.bus.clone(), shared.roster, card);
+        let passage = Passage::new(&config, &key, peers.peers(), life.clock.clone());
+        peers.elsewhere = Some(Arc::new(passage));
+        let ports = Ports {
+            store: store.clone(),
+            hubs: Arc::new(doors.clone()),
+            keys,
+            revoked: revoked_lately(&life, store.as_ref()).await?,
+            limiter: shared.limiter,
+            clock: life.clock.clone(),
+            settings: top.public(false),
+            documents: Documents::with([auth::openapi()]),
+        };
+        let served = Served {
+            ports,
+            doors,
+            others: Router::new(),
+            cluster: Some(peers),
+        };
+        let address = begin(&life, (&top, &config), served)?;
+        info!(%address, "the node is up");
+        Ok(vec![
+            ("bus", backends::closing_bus(shared.bus)),
+            ("store", backends::closing_store(store)),
+        ])
+    })
+}
+
+/// What a node serves.
+pub(super) struct Served {
+    pub(super) ports: Ports,
+    pub(super) doors: Doors,
+    /// Routes of other services in the same process.
+    pub(super) others: Router,
+    /// The other nodes, if there are any.
+    pub(super) cluster: Option<Cluster>,
+}
+
+/// Listens and serves; where.
+pub(super) fn begin(
+    life: &Life,
+    (top, config): (&TopConfig, &NodeConfig),
+    served: Served,
+) -> Result<SocketAddr, Failure> {
+    let ports = Arc::new(served.ports);
+    let router = node::api::router_with(ports.clone(), served.others);
+    let deadline = life.config.drain_deadline;
+    let listen = Listen {
+        address: top.listen,
+        drain_deadline: deadline,
+    };
+    let node = Node::start(config, &listen, ports, &served.doors, router, served.cluster)
+        .map_err(|error| cannot_listen("listen", top.listen, error))?;
+    if !top.limits {
+        warn!("rate limits are off: for load tests on a machine of your own");
+    }
+    let address = node.local_addr();
+    let running = node.run(life.drain.clone(), deadline.mul_f32(SOCKETS_SHARE));
+    life.drain.spawn("node", running);
+    Ok(address)
+}
+
+/// The sessions whose tokens may still run although they were signed out before this process started.
+pub(super) async fn revoked_lately(
+    life: &Life,
+    store: &dyn Store,
+) -> Result<Arc<RevokedSessions>, Failure> {
+    let since = Timestamp(life.clock.unix_ms() as i64 - REVOKED_MILLIS);
+    let revoked = RevokedSessions::default();
+    let recent = store.revoked_since(since).await.map_err(Failure::of)?;
+    revoked.add(&recent, life.clock.unix_seconds());
+    Ok(Arc::new(revoked))
+}
+
+/// Another one at each start, so that a node that comes back owns no session of its former life.
+fn new_id() -> NodeId {
+    let random = uuid::Uuid::new_v4().as_fields().0;
+    NodeId(random.max(1))
+}
