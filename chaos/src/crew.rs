@@ -152,7 +152,9 @@ impl Crew {
             Ok(Some(Word::Ready(_))) => {}
             other => {
                 let said = std::fs::read_to_string(folder.join("crew.log")).unwrap_or_default();
-                return Err(Failure(format!("the crew was not let in: {other:?}\n{said}")));
+                return Err(Failure(format!(
+                    "the crew was not let in: {other:?}\n{said}"
+                )));
             }
         }
         let (telling, status) = watch::channel((Status::default(), Instant::now()));
@@ -191,7 +193,11 @@ impl Crew {
                 Ok(Err(_)) => return Err(Failure("the crew has ended by itself".to_owned())),
                 Ok(Ok(())) => {
                     let now = self.status();
-                    well = if now.at > since && now.is_well() { well + 1 } else { 0 };
+                    well = if now.at > since && now.is_well() {
+                        well + 1
+                    } else {
+                        0
+                    };
                 }
             }
         }
@@ -205,7 +211,9 @@ impl Crew {
         let done = match done {
             Ok(Ok(done)) => done.map_err(Failure),
             Ok(Err(_)) => Err(Failure("the crew has ended without a word".to_owned())),
-            Err(_) => Err(Failure(format!("the crew did not come to an end within {patience:?}"))),
+            Err(_) => Err(Failure(format!(
+                "the crew did not come to an end within {patience:?}"
+            ))),
         };
         self.child.wait().await?;
         done

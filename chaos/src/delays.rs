@@ -49,7 +49,13 @@ impl<'a> Delays<'a> {
     pub(crate) fn observe(&mut self, at: u64, event: &Event) {
         self.now = self.now.max(at);
         match *event {
-            Event::Invoke { id, user, room, key, .. } => {
+            Event::Invoke {
+                id,
+                user,
+                room,
+                key,
+                ..
+            } => {
                 let said = (room, user, key);
                 self.attempts.insert(id, said);
                 self.first_sent.entry(said).or_insert(at);
@@ -69,9 +75,14 @@ impl<'a> Delays<'a> {
             Event::Start { conn, room, .. } => {
                 self.hears.insert((conn, room), at);
             }
-            Event::Deliver { conn, room, seq, .. } => {
+            Event::Deliver {
+                conn, room, seq, ..
+            } => {
                 if let Some(acked) = self.acked.get(&(room, seq)).copied() {
-                    let since = self.hears.get(&(conn, room)).map_or(acked, |since| acked.max(*since));
+                    let since = self
+                        .hears
+                        .get(&(conn, room))
+                        .map_or(acked, |since| acked.max(*since));
                     let worst = self.felt(acked, at);
                     worst.arrival = worst.arrival.max(at - acked);
                     worst.delivery = worst.delivery.max(at.saturating_sub(since));
@@ -85,8 +96,11 @@ impl<'a> Delays<'a> {
     fn felt(&mut self, from: u64, to: u64) -> &mut Worst {
         let begun = self.strikes.partition_point(|strike| strike.from <= to);
         let latest = begun.checked_sub(1).map(|at| &self.strikes[at]);
-        let felt = latest.filter(|strike| strike.recovered.is_none_or(|recovered| recovered >= from));
-        self.worst.entry(felt.map(|strike| strike.fault)).or_default()
+        let felt =
+            latest.filter(|strike| strike.recovered.is_none_or(|recovered| recovered >= from));
+        self.worst
+            .entry(felt.map(|strike| strike.fault))
+            .or_default()
     }
 }
 
@@ -101,7 +115,10 @@ mod tests {
     const KEY: &str = "018f0000-0000-7000-8000-000000000003";
 
     fn event(json: &str) -> history::Event {
-        let json = json.replace("USER", USER).replace("ROOM", ROOM).replace("KEY", KEY);
+        let json = json
+            .replace("USER", USER)
+            .replace("ROOM", ROOM)
+            .replace("KEY", KEY);
         serde_json::from_str(&json).unwrap()
     }
 
@@ -115,15 +132,31 @@ mod tests {
             recovered: Some(3_000),
         }];
         let mut delays = Delays::new(&strikes);
-        let send = |id: u64| event(&format!(r#"{{"op":"invoke","id":{id},"conn":1,"user":"USER","room":"ROOM","key":"KEY","body":7}}"#));
+        let send = |id: u64| {
+            event(&format!(
+                r#"{{"op":"invoke","id":{id},"conn":1,"user":"USER","room":"ROOM","key":"KEY","body":7}}"#
+            ))
+        };
         delays.observe(900, &send(1));
         delays.observe(1_500, &event(r#"{"op":"info","id":1}"#));
         delays.observe(1_600, &send(2));
-        delays.observe(2_400, &event(r#"{"op":"ok","id":2,"seq":5,"duplicate":true}"#));
-        delays.observe(2_500, &event(r#"{"op":"start","conn":2,"room":"ROOM","epoch":1,"after":4}"#));
-        delays.observe(2_650, &event(r#"{"op":"deliver","conn":2,"room":"ROOM","seq":5}"#));
+        delays.observe(
+            2_400,
+            &event(r#"{"op":"ok","id":2,"seq":5,"duplicate":true}"#),
+        );
+        delays.observe(
+            2_500,
+            &event(r#"{"op":"start","conn":2,"room":"ROOM","epoch":1,"after":4}"#),
+        );
+        delays.observe(
+            2_650,
+            &event(r#"{"op":"deliver","conn":2,"room":"ROOM","seq":5}"#),
+        );
         let worst = delays.worst[&Some(Fault::NodeKilled)];
-        assert_eq!((worst.ack, worst.delivery, worst.arrival, worst.recovery), (1_500, 150, 250, 1_000));
+        assert_eq!(
+            (worst.ack, worst.delivery, worst.arrival, worst.recovery),
+            (1_500, 150, 250, 1_000)
+        );
         assert_eq!(delays.worst.len(), 1);
     }
 }

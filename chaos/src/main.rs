@@ -55,14 +55,18 @@ async fn main() -> ExitCode {
 }
 
 async fn serve(arguments: Arguments) -> Result<bool, Failure> {
-    let seed = arguments.seed.unwrap_or_else(|| u64::from(std::process::id()));
+    let seed = arguments
+        .seed
+        .unwrap_or_else(|| u64::from(std::process::id()));
     let plan = Plan {
         root: std::path::absolute(arguments.root)?,
         name: "chaos".to_owned(),
         binary: arguments.binary,
     };
     let mut course = Course {
-        lasts: arguments.minutes.map(|minutes| Duration::from_secs(60 * minutes)),
+        lasts: arguments
+            .minutes
+            .map(|minutes| Duration::from_secs(60 * minutes)),
         people: arguments.people,
         ..Course::new(seed)
     };
@@ -70,8 +74,9 @@ async fn serve(arguments: Arguments) -> Result<bool, Failure> {
         course.deck = arguments.only;
     }
     let cluster = Cluster::start(plan.clone()).await?;
+    let mut tell = say;
     let told = tokio::select! {
-        report = run(&cluster, &plan, &course, &mut say) => report,
+        report = run(&cluster, &plan, &course, &mut tell) => report,
         interrupted = tokio::signal::ctrl_c() => {
             interrupted?;
             Err(Failure("interrupted".to_owned()))

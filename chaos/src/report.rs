@@ -63,7 +63,12 @@ pub struct Report {
 
 impl Report {
     /// Reads the history and judges. An error is a file that cannot be read, never a verdict.
-    pub fn of(history: &Path, seed: u64, strikes: Vec<Strike>, done: Done) -> Result<Self, Failure> {
+    pub fn of(
+        history: &Path,
+        seed: u64,
+        strikes: Vec<Strike>,
+        done: Done,
+    ) -> Result<Self, Failure> {
         let mut checker = Checker::new(Bounds::default());
         let mut delays = Delays::new(&strikes);
         for line in BufReader::new(File::open(history)?).lines() {
@@ -71,13 +76,14 @@ impl Report {
             checker.observe(at, &event);
             delays.observe(at, &event);
         }
+        let (worst, lasted) = (delays.worst, delays.now);
         Ok(Self {
             seed,
             verdict: checker.finish(),
             done,
             strikes,
-            worst: delays.worst,
-            lasted: delays.now,
+            worst,
+            lasted,
         })
     }
 
@@ -95,13 +101,32 @@ impl Report {
         if self.verdict.totals.acked == 0 {
             all.push("nothing was acknowledged: this shows nothing".to_owned());
         }
-        all.extend(self.done.given_up.iter().map(|one| format!("refused for good: {one}")));
-        all.extend(self.done.breaks.iter().map(|one| format!("out of order: {one}")));
+        all.extend(
+            self.done
+                .given_up
+                .iter()
+                .map(|one| format!("refused for good: {one}")),
+        );
+        all.extend(
+            self.done
+                .breaks
+                .iter()
+                .map(|one| format!("out of order: {one}")),
+        );
         if let Some(mails) = self.done.mails.as_ref().filter(|mails| mails.missing > 0) {
-            all.push(format!("{} of {} codes were never mailed", mails.missing, mails.asked));
+            all.push(format!(
+                "{} of {} codes were never mailed",
+                mails.missing, mails.asked
+            ));
         }
-        let never = self.strikes.iter().filter(|strike| strike.recovered.is_none());
-        all.extend(never.map(|strike| format!("no recovery from {}: {}", strike.fault.name(), strike.what)));
+        let never = self
+            .strikes
+            .iter()
+            .filter(|strike| strike.recovered.is_none());
+        all.extend(
+            never
+                .map(|strike| format!("no recovery from {}: {}", strike.fault.name(), strike.what)),
+        );
         all
     }
 }
@@ -119,12 +144,19 @@ impl fmt::Display for Report {
                 seconds(worst.recovery)
             )
         };
-        writeln!(f, "{:<22} {:>5} {:>9} {:>9} {:>9} {:>9}", "fault", "count", "ack", "delivery", "arrival", "recovery")?;
+        writeln!(
+            f,
+            "{:<22} {:>5} {:>9} {:>9} {:>9} {:>9}",
+            "fault", "count", "ack", "delivery", "arrival", "recovery"
+        )?;
         for (fault, worst) in &self.worst {
             let name = fault.map_or("(none)".to_owned(), Fault::name);
             writeln!(f, "{}", row(&name, worst))?;
         }
-        writeln!(f, "worst seconds: first send to ack; ack to delivery on a standing connection; ack until a member had it; mended to well\n")?;
+        writeln!(
+            f,
+            "worst seconds: first send to ack; ack to delivery on a standing connection; ack until a member had it; mended to well\n"
+        )?;
         let (totals, count) = (&self.verdict.totals, |anomaly| self.verdict.count(anomaly));
         writeln!(
             f,

@@ -51,7 +51,12 @@ impl Course {
 }
 
 /// Runs it on a cluster that stands; `say` is told a line whenever something happens.
-pub async fn run(cluster: &Cluster, plan: &Plan, course: &Course, say: &mut (dyn FnMut(&str) + Send)) -> Result<Report, Failure> {
+pub async fn run(
+    cluster: &Cluster,
+    plan: &Plan,
+    course: &Course,
+    say: &mut (dyn FnMut(&str) + Send),
+) -> Result<Report, Failure> {
     let mut chance = Chance::new(course.seed);
     let history = cluster.folder().join("history.jsonl");
     let orders = Orders {
@@ -69,9 +74,18 @@ pub async fn run(cluster: &Cluster, plan: &Plan, course: &Course, say: &mut (dyn
         }),
     };
     let mut crew = Crew::start(&plan.root, &cluster.folder(), &orders).await?;
-    say(&format!("{} people talk, seed {}", course.people, course.seed));
+    say(&format!(
+        "{} people talk, seed {}",
+        course.people, course.seed
+    ));
     let mut strikes = Vec::new();
-    let struck = strike(cluster, &mut crew, (course, &mut chance), (&mut strikes, say)).await;
+    let struck = strike(
+        cluster,
+        &mut crew,
+        (course, &mut chance),
+        (&mut strikes, say),
+    )
+    .await;
     // Even when a fault could not be undone, what was seen until then is judged.
     let done = crew.finish(PATIENCE * 4).await;
     struck?;
@@ -86,7 +100,10 @@ async fn strike(
 ) -> Result<(), Failure> {
     let until = course.lasts.map(|lasts| Instant::now() + lasts);
     if !crew.recovers(0, PATIENCE).await? {
-        return Err(Failure(format!("it is not well before any fault: {:?}", crew.status())));
+        return Err(Failure(format!(
+            "it is not well before any fault: {:?}",
+            crew.status()
+        )));
     }
     loop {
         for fault in chance.shuffled(course.deck.clone()) {
@@ -94,9 +111,10 @@ async fn strike(
                 return Ok(());
             }
             let from = crew.now();
-            let what = fault.strike(cluster, chance).await.map_err(|failed| {
-                Failure(format!("{}: {failed}", fault.name()))
-            })?;
+            let what = fault
+                .strike(cluster, chance)
+                .await
+                .map_err(|failed| Failure(format!("{}: {failed}", fault.name())))?;
             let mended = crew.now();
             let recovered = crew.recovers(mended, PATIENCE).await?.then(|| crew.now());
             let status = crew.status();
@@ -104,7 +122,10 @@ async fn strike(
                 "{:>6.1} s  {:<20} {what}; well after {}; {} acknowledged",
                 from as f64 / 1_000.0,
                 fault.name(),
-                recovered.map_or("NEVER".to_owned(), |at| format!("{:.1} s", (at - mended) as f64 / 1_000.0)),
+                recovered.map_or("NEVER".to_owned(), |at| format!(
+                    "{:.1} s",
+                    (at - mended) as f64 / 1_000.0
+                )),
                 status.acked
             ));
             let stuck = recovered.is_none();
@@ -128,13 +149,21 @@ async fn strike(
 }
 
 /// People and rooms in bulk, by the product's own command.
-async fn seed_people(cluster: &Cluster, course: &Course) -> Result<Vec<serde_json::Value>, Failure> {
+async fn seed_people(
+    cluster: &Cluster,
+    course: &Course,
+) -> Result<Vec<serde_json::Value>, Failure> {
     let file: PathBuf = cluster.folder().join("people.jsonl");
     let output = Command::new(cluster.binary())
         .arg("--config")
         .arg(cluster.settings("auth"))
         .args(["seed", "--users", &course.people.to_string()])
-        .args(["--rooms", &course.rooms.to_string(), "--members", &course.members.to_string()])
+        .args([
+            "--rooms",
+            &course.rooms.to_string(),
+            "--members",
+            &course.members.to_string(),
+        ])
         .arg("--out")
         .arg(&file)
         .output()
@@ -144,5 +173,8 @@ async fn seed_people(cluster: &Cluster, course: &Course) -> Result<Vec<serde_jso
         return Err(Failure(format!("people could not be seeded: {said}")));
     }
     let lines = std::fs::read_to_string(&file)?;
-    lines.lines().map(|line| Ok(serde_json::from_str(line)?)).collect()
+    lines
+        .lines()
+        .map(|line| Ok(serde_json::from_str(line)?))
+        .collect()
 }

@@ -181,7 +181,9 @@ impl Cluster {
 
     /// Starts parts that have ended, at the same time and with the data they had; usable when this returns.
     pub async fn start_again(&self, parts: &[&str]) -> Result<(), Failure> {
-        let words: Vec<&str> = std::iter::once("revive").chain(parts.iter().copied()).collect();
+        let words: Vec<&str> = std::iter::once("revive")
+            .chain(parts.iter().copied())
+            .collect();
         self.script(&words).await?;
         for part in parts.iter().filter(|part| SERVICES.contains(part)) {
             self.origins.enter(part, self.pid(part)?);
@@ -198,7 +200,10 @@ impl Cluster {
         let file = self.folder().join(part).join("pid");
         let text = std::fs::read_to_string(&file)
             .map_err(|error| Failure(format!("{}: {error}", file.display())))?;
-        let pid = text.split_whitespace().next().and_then(|pid| pid.parse().ok());
+        let pid = text
+            .split_whitespace()
+            .next()
+            .and_then(|pid| pid.parse().ok());
         pid.ok_or_else(|| Failure(format!("{}: no pid", file.display())))
     }
 
@@ -216,7 +221,9 @@ impl Cluster {
         let until = Instant::now() + END_PATIENCE;
         while is_alive(pid) {
             if Instant::now() > until {
-                return Err(Failure(format!("{part} did not end within {END_PATIENCE:?}")));
+                return Err(Failure(format!(
+                    "{part} did not end within {END_PATIENCE:?}"
+                )));
             }
             sleep(LOOK).await;
         }
@@ -248,10 +255,17 @@ async fn run(command: &mut Command) -> Result<String, Failure> {
         return Ok(said);
     }
     let errors = String::from_utf8_lossy(&output.stderr);
-    let name = command.as_std().get_program().to_string_lossy().into_owned();
+    let name = command
+        .as_std()
+        .get_program()
+        .to_string_lossy()
+        .into_owned();
     let words: Vec<&str> = said.lines().chain(errors.lines()).collect();
     let last = words[words.len().saturating_sub(30)..].join("\n");
-    Err(Failure(format!("{name} failed ({}):\n{last}", output.status)))
+    Err(Failure(format!(
+        "{name} failed ({}):\n{last}",
+        output.status
+    )))
 }
 
 /// Lines `PART PORT ADMIN`; 0 for none.
@@ -269,7 +283,9 @@ fn ports(table: &str) -> BTreeMap<String, Ports> {
 /// A process that is no zombie: parts are started by a script and have no parent that waits for them at once.
 fn is_alive(pid: u32) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    let state = stat.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next());
+    let state = stat
+        .rsplit_once(") ")
+        .and_then(|(_, rest)| rest.chars().next());
     state.is_some_and(|state| !matches!(state, 'Z' | 'X'))
 }
 

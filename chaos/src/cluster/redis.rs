@@ -59,7 +59,10 @@ impl Cluster {
     /// The masters that serve slots.
     pub async fn redis_masters(&self) -> Result<Vec<RedisNode>, Failure> {
         let nodes = self.redis_nodes().await?;
-        Ok(nodes.into_iter().filter(|node| node.master && node.slots > 0).collect())
+        Ok(nodes
+            .into_iter()
+            .filter(|node| node.master && node.slots > 0)
+            .collect())
     }
 
     /// A failover in order: a replica takes over from its living master. Gives the replica, or none when there is none.
@@ -70,8 +73,13 @@ impl Cluster {
             return Ok(None);
         };
         self.redis(replica.part, &["cluster", "failover"]).await?;
-        self.redis_until(Duration::from_secs(30), replica.part, "role:master", &["info", "replication"])
-            .await?;
+        self.redis_until(
+            Duration::from_secs(30),
+            replica.part,
+            "role:master",
+            &["info", "replication"],
+        )
+        .await?;
         Ok(Some(replica.part))
     }
 
@@ -90,8 +98,16 @@ impl Cluster {
         let at = format!("127.0.0.1:{}", self.ports[from.part].port);
         let count_word = count.to_string();
         run(Command::new("redis-cli").args([
-            "--cluster", "reshard", &at, "--cluster-from", &from.id, "--cluster-to", &to.id,
-            "--cluster-slots", &count_word, "--cluster-yes",
+            "--cluster",
+            "reshard",
+            &at,
+            "--cluster-from",
+            &from.id,
+            "--cluster-to",
+            &to.id,
+            "--cluster-slots",
+            &count_word,
+            "--cluster-yes",
         ]))
         .await?;
         Ok(Some(MovedSlots {
@@ -110,11 +126,23 @@ impl Cluster {
         Ok(())
     }
 
-    async fn redis_until(&self, patience: Duration, part: &str, word: &str, ask: &[&str]) -> Result<(), Failure> {
+    async fn redis_until(
+        &self,
+        patience: Duration,
+        part: &str,
+        word: &str,
+        ask: &[&str],
+    ) -> Result<(), Failure> {
         let until = Instant::now() + patience;
-        while !self.redis(part, ask).await.is_ok_and(|told| told.contains(word)) {
+        while !self
+            .redis(part, ask)
+            .await
+            .is_ok_and(|told| told.contains(word))
+        {
             if Instant::now() > until {
-                return Err(Failure(format!("{part} did not say {word} within {patience:?}")));
+                return Err(Failure(format!(
+                    "{part} did not say {word} within {patience:?}"
+                )));
             }
             sleep(LOOK).await;
         }
@@ -124,7 +152,10 @@ impl Cluster {
     /// One command to one server, past its proxy.
     async fn redis(&self, part: &str, arguments: &[&str]) -> Result<String, Failure> {
         let port = self.ports[part].port.to_string();
-        run(Command::new("redis-cli").args(["-p", &port]).args(arguments)).await
+        run(Command::new("redis-cli")
+            .args(["-p", &port])
+            .args(arguments))
+        .await
     }
 }
 
@@ -132,7 +163,9 @@ impl Cluster {
 fn width(range: &str) -> u32 {
     let slot = |word: &str| word.parse::<u32>().ok();
     match range.split_once('-') {
-        Some((first, last)) => slot(last).zip(slot(first)).map_or(0, |(last, first)| last - first + 1),
+        Some((first, last)) => slot(last)
+            .zip(slot(first))
+            .map_or(0, |(last, first)| last - first + 1),
         None => u32::from(slot(range).is_some()),
     }
 }

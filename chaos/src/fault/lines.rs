@@ -23,7 +23,11 @@ pub(super) async fn strike(fault: Fault, cluster: &Cluster, chance: &mut Chance)
             return "all at once".to_owned();
         }
         Fault::RedisParted | Fault::StoreParted => {
-            let servers: &[&str] = if fault == Fault::RedisParted { &REDIS } else { &["mongodb"] };
+            let servers: &[&str] = if fault == Fault::RedisParted {
+                &REDIS
+            } else {
+                &["mongodb"]
+            };
             let proxies: Vec<&Proxy> = servers.iter().map(|server| cluster.proxy(server)).collect();
             for proxy in &proxies {
                 proxy.set_for(node, weather);
@@ -74,12 +78,19 @@ async fn for_a_while(proxy: &Proxy, weather: Weather, while_: Duration) {
 fn weather(fault: Fault, chance: &mut Chance) -> (String, Weather) {
     match fault {
         Fault::NodeBlackhole | Fault::StoreBlackhole | Fault::RedisParted | Fault::StoreParted => {
-            let (up, down, word) = chance.one_of(&[(true, true, "both ways"), (true, false, "to it"), (false, true, "from it")]);
+            let (up, down, word) = chance.one_of(&[
+                (true, true, "both ways"),
+                (true, false, "to it"),
+                (false, true, "from it"),
+            ]);
             (format!("lost {word}"), Weather::blackhole(up, down))
         }
         Fault::NodeDelayed | Fault::ClientsDelayed | Fault::RedisDelayed | Fault::StoreDelayed => {
             let (delay, jitter) = (chance.millis(5, 250), chance.millis(0, 250));
-            (format!("{} ms + {}", delay.as_millis(), jitter.as_millis()), Weather::delayed(delay, jitter))
+            (
+                format!("{} ms + {}", delay.as_millis(), jitter.as_millis()),
+                Weather::delayed(delay, jitter),
+            )
         }
         Fault::NodeThrottled => {
             let rate = chance.one_of(&[4_000, 16_000, 64_000]);

@@ -13,10 +13,16 @@ const REDIS_PATIENCE: Duration = Duration::from_secs(60);
 /// Of 16,384: each is moved by some commands.
 const SLOTS_MOVED: u32 = 200;
 
-pub(super) async fn strike(fault: Fault, cluster: &Cluster, chance: &mut Chance) -> Result<String, Failure> {
+pub(super) async fn strike(
+    fault: Fault,
+    cluster: &Cluster,
+    chance: &mut Chance,
+) -> Result<String, Failure> {
     match fault {
         Fault::NodeKilled => killed(cluster, chance.one_of(&NODES), chance.millis(0, 4_000)).await,
-        Fault::NodeFrozen => frozen(cluster, chance.one_of(&NODES), chance.millis(500, 12_000)).await,
+        Fault::NodeFrozen => {
+            frozen(cluster, chance.one_of(&NODES), chance.millis(500, 12_000)).await
+        }
         Fault::NodeDrained => drained(cluster, chance.one_of(&NODES)).await,
         Fault::RollingRestart => {
             let mut told = Vec::new();
@@ -42,7 +48,9 @@ pub(super) async fn strike(fault: Fault, cluster: &Cluster, chance: &mut Chance)
         Fault::RedisFailover => {
             let taken = cluster.redis_failover(chance.below(REDIS.len())).await?;
             cluster.redis_whole(REDIS_PATIENCE).await?;
-            Ok(taken.map_or("no replica".to_owned(), |replica| format!("{replica} takes over")))
+            Ok(taken.map_or("no replica".to_owned(), |replica| {
+                format!("{replica} takes over")
+            }))
         }
         Fault::RedisSlotsMoved => {
             let moved = cluster.redis_move_slots(SLOTS_MOVED).await?;

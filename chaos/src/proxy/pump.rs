@@ -94,46 +94,59 @@ pub(super) async fn carry(
     }
     let (from_client, to_client) = client.into_split();
     let (from_server, to_server) = server.into_split();
-    // Kept here, so that a reset still finds the sockets.
-    let ends = (to_client, to_server);
-    let broken = {
-        let (to_client, to_server) = ends;
-        let up = direction(&line, Way::Up, from_client, to_server);
-        let down = direction(&line, Way::Down, from_server, to_client);
-        let both = async { tokio::try_join!(up, down) };
-        tokio::pin!(both);
-        loop {
-            tokio::select! {
-                ended = &mut both => break ended,
-                changed = forecast.changed() => {
-                    let now = forecast.borrow_and_update().clone();
-                    let weather = now.of(line.client.as_deref());
-                    let mended = line.torn.load(Relaxed) && !weather.up.blackhole && !weather.down.blackhole;
-                    if changed.is_err() || now.cuts != cuts || mended {
-                        break Err(io::ErrorKind::ConnectionReset.into());
-                    }
-                    if now.changes != changes {
-                        changes = now.changes;
-                        line.passed.store(0, Relaxed);
-                    }
+    let both = async {
+        tokio::try_join!(
+            direction(&line, Way::Up, from_client, to_server),
+            direction(&line, Way::Down, from_server, to_client)
+        )
+    };
+    tokio::pin!(both);
+    // Whatever breaks off here resets both sides: halves that did not end in peace do so when they are dropped.
+    loop {
+        tokio::select! {
+            _ = &mut both => return,
+            changed = forecast.changed() => {
+                let now = forecast.borrow_and_update().clone();
+                let weather = now.of(line.client.as_deref());
+                let mended = line.torn.load(Relaxed) && !weather.up.blackhole && !weather.down.blackhole;
+                if changed.is_err() || now.cuts != cuts || mended {
+                    return;
+                }
+                if now.changes != changes {
+                    changes = now.changes;
+                    line.passed.store(0, Relaxed);
                 }
             }
         }
-    };
-    // The halves reset themselves when they are dropped unfinished (`Half`).
-    drop(broken);
+    }
 }
 
 /// A writing half that resets its connection unless it was ended in peace.
-struct Half {
-    to: OwnedWriteHalf,
-    peaceful: bool,
+struct Half(Option<OwnedWriteHalf>);
+
+impl Half {
+    async fn say(&mut self, bytes: &[u8]) -> io::Result<()> {
+        match &mut self.0 {
+            Some(to) => to.write_all(bytes).await,
+            None => Err(io::ErrorKind::BrokenPipe.into()),
+        }
+    }
+
+    /// The end of speech.
+    async fn end(mut self) -> io::Result<()> {
+        match self.0.take() {
+            Some(mut to) => to.shutdown().await,
+            None => Ok(()),
+        }
+    }
 }
 
 impl Drop for Half {
     fn drop(&mut self) {
-        if !self.peaceful {
-            reset(self.to.as_ref());
+        if let Some(to) = self.0.take() {
+            reset(to.as_ref());
+            // Dropped, it would end its speech in peace before the socket is closed.
+            to.forget();
         }
     }
 }
@@ -146,11 +159,12 @@ async fn direction(
     to: OwnedWriteHalf,
 ) -> io::Result<()> {
     let (pieces, arriving) = mpsc::channel(UNDER_WAY);
-    let to = Half {
-        to,
-        peaceful: false,
-    };
-    tokio::try_join!(read(line, way, from, pieces), write(line, way, to, arriving)).map(|_| ())
+    let to = Half(Some(to));
+    tokio::try_join!(
+        read(line, way, from, pieces),
+        write(line, way, to, arriving)
+    )
+    .map(|_| ())
 }
 
 async fn read(
@@ -204,17 +218,15 @@ async fn write(
             && passed + length > cut_after
         {
             let rest = usize::try_from(cut_after.saturating_sub(passed)).unwrap_or(0);
-            half.to.write_all(&bytes[..rest]).await?;
+            half.say(&bytes[..rest]).await?;
             return Err(io::ErrorKind::ConnectionReset.into());
         }
-        half.to.write_all(&bytes).await?;
+        half.say(&bytes).await?;
         if let Some(rate) = line.lane(way).bytes_per_second {
             sleep(Duration::from_secs(1).mul_f64(length as f64 / f64::from(rate.max(1)))).await;
         }
     }
-    half.to.shutdown().await?;
-    half.peaceful = true;
-    Ok(())
+    half.end().await
 }
 
 /// The other side gets a RST and not an end of speech. A socket that is gone already needs none.

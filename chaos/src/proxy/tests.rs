@@ -40,7 +40,9 @@ async fn through(proxy: &Proxy) -> TcpStream {
 async fn echoed(line: &mut TcpStream, text: &[u8]) -> io::Result<()> {
     line.write_all(text).await?;
     let mut heard = vec![0; text.len()];
-    timeout(PATIENCE, line.read_exact(&mut heard)).await.expect("an echo")?;
+    timeout(PATIENCE, line.read_exact(&mut heard))
+        .await
+        .expect("an echo")?;
     assert_eq!(heard, text);
     Ok(())
 }
@@ -52,7 +54,9 @@ async fn silent(line: &mut TcpStream) -> bool {
 /// Waits for the connection's end and says which.
 async fn ends(line: &mut TcpStream) -> io::Result<usize> {
     let mut rest = Vec::new();
-    timeout(PATIENCE, line.read_to_end(&mut rest)).await.expect("an end")
+    timeout(PATIENCE, line.read_to_end(&mut rest))
+        .await
+        .expect("an end")
 }
 
 #[tokio::test]
@@ -66,7 +70,10 @@ async fn in_fair_weather_every_byte_passes_and_the_end_of_speech_too() {
         to.shutdown().await.unwrap();
     });
     let mut heard = Vec::new();
-    timeout(PATIENCE, from.read_to_end(&mut heard)).await.expect("all of it").unwrap();
+    timeout(PATIENCE, from.read_to_end(&mut heard))
+        .await
+        .expect("all of it")
+        .unwrap();
     speaking.await.unwrap();
     assert_eq!(heard, said);
 }
@@ -94,7 +101,10 @@ async fn a_frozen_line_says_nothing_and_goes_on_where_it_stopped() {
     assert!(silent(&mut line).await);
     proxy.heal();
     let mut heard = [0; 6];
-    timeout(PATIENCE, line.read_exact(&mut heard)).await.expect("what waited").unwrap();
+    timeout(PATIENCE, line.read_exact(&mut heard))
+        .await
+        .expect("what waited")
+        .unwrap();
     assert_eq!(&heard, b"during");
 }
 
@@ -108,7 +118,9 @@ async fn a_blackhole_swallows_in_silence_and_its_line_is_reset_when_it_opens() {
         line.write_all(b"gone").await.unwrap();
         assert!(silent(&mut line).await);
         proxy.heal();
-        ends(&mut line).await.expect_err("a reset, no end of speech");
+        ends(&mut line)
+            .await
+            .expect_err("a reset, no end of speech");
         echoed(&mut through(&proxy).await, b"after").await.unwrap();
     }
 }
@@ -136,7 +148,10 @@ async fn a_cut_comes_after_exactly_so_many_bytes() {
     proxy.set(down);
     line.write_all(&[2; 30]).await.unwrap();
     let mut heard = [0; 20];
-    timeout(PATIENCE, line.read_exact(&mut heard)).await.expect("twenty bytes").unwrap();
+    timeout(PATIENCE, line.read_exact(&mut heard))
+        .await
+        .expect("twenty bytes")
+        .unwrap();
     ends(&mut line).await.expect_err("a reset in the middle");
 }
 
@@ -154,7 +169,11 @@ async fn a_throttled_line_takes_its_time() {
     let began = Instant::now();
     // The last piece is followed by nothing that would wait for it.
     echoed(&mut line, &[3; 50_000]).await.unwrap();
-    assert!(began.elapsed() >= Duration::from_millis(250), "{:?}", began.elapsed());
+    assert!(
+        began.elapsed() >= Duration::from_millis(250),
+        "{:?}",
+        began.elapsed()
+    );
 }
 
 #[tokio::test]
@@ -173,11 +192,18 @@ async fn a_cut_and_a_refusal_are_resets() {
 
 #[tokio::test]
 async fn a_server_that_is_not_there_is_a_reset_and_none_is_left_hanging() {
-    let gone = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let gone = TcpListener::bind("127.0.0.1:0")
+        .await
+        .unwrap()
+        .local_addr()
+        .unwrap();
     let proxy = Proxy::start(gone, None).unwrap();
     let mut line = through(&proxy).await;
     ends(&mut line).await.expect_err("a reset");
-    assert_eq!(timeout(PATIENCE, until_only_the_listener(&proxy)).await, Ok(()));
+    assert_eq!(
+        timeout(PATIENCE, until_only_the_listener(&proxy)).await,
+        Ok(())
+    );
 }
 
 async fn until_only_the_listener(proxy: &Proxy) {
