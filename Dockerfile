@@ -1,6 +1,6 @@
 # One image with the one binary: `chatify` alone serves everything, `chatify node | auth | mailer` one role. The last stage
 # holds the program, the C library that it is linked with, certificates and nothing else: no shell, nobody to become.
-# It writes only below /data (of the all-in-one; a role of a cluster writes nothing), so the root may be read-only.
+# Alone it writes below /data, where a volume belongs; a role of a cluster writes nothing: the root may be read-only.
 
 FROM node:22-bookworm-slim AS web
 WORKDIR /src/web
@@ -34,5 +34,4 @@ COPY --from=build --chown=65532:65532 /image/data /data
 ENV CHATIFY_LISTEN=0.0.0.0:8080 CHATIFY_ADMIN_LISTEN=0.0.0.0:9090 CHATIFY_DATA=/data CHATIFY_LOG_FORMAT=json
 USER 65532:65532
 EXPOSE 8080 9090
-VOLUME /data
 ENTRYPOINT ["/usr/local/bin/chatify"]

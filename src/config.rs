@@ -9,6 +9,8 @@ use service::http::Network;
 use service::process::ProcessConfig;
 use service::secret::Secret;
 
+use crate::serve::bus_metrics::BusMetrics;
+
 service::settings! {
     /// Where chatify is reached and where it keeps what it knows.
     pub struct TopConfig in "" {
@@ -78,6 +80,7 @@ pub(crate) fn catalogue() -> Catalogue {
 pub(crate) fn metrics_reference() -> String {
     service::metrics::reference(&[
         ("Every process", service::metrics::PROCESS),
+        ("Bus", BusMetrics::DOCUMENTED),
         ("Node", node::NodeMetrics::DOCUMENTED),
         ("Auth", auth::AuthMetrics::DOCUMENTED),
         ("Mailer", mailer::MailMetrics::DOCUMENTED),

@@ -120,6 +120,7 @@ build() {
 
 start() {
   local part any= doors=()
+  need openssl openssl
   need haproxy haproxy
   need_redis
   need_rabbitmq
@@ -128,12 +129,15 @@ start() {
   exec 9>"$STATE/lock"
   flock 9
   for part in "${NAMED[@]}"; do if alive "$part"; then any=yes; fi; done
-  if [ -n "$any" ]; then ports; else
+  if [ -n "$any" ]; then
+    ports
+    trap 'forsaken; exit 130' INT TERM
+  else
     # Redis keeps nothing worth keeping, and a cluster of old addresses would be in the way.
     rm -rf "$STATE"/redis-*
     ports fresh
+    trap 'forsaken; slay "${NAMED[@]}" rabbitmq-names; exit 130' INT TERM
   fi
-  trap 'forsaken; halt 5 "${NAMED[@]}" rabbitmq-names; exit 130' INT TERM
   for part in "${REDIS[@]}"; do doors+=("$(door "$part")"); done
   beside "redis cluster" redis_cluster_up redis "${PORT[redis-1]}" "${doors[@]}"
   for part in mongodb rabbitmq smtp; do beside "$part" up "$part"; done

@@ -24,6 +24,13 @@ if docker compose version >/dev/null 2>&1; then compose=(docker compose); else n
 # Without the secrets it must refuse, and say what to run.
 if "${compose[@]}" --env-file "$work/empty" -f docker-compose.yml config >/dev/null 2>"$work/refused"; then die "docker-compose.yml runs without secrets"; fi
 grep -q ops/compose/secrets.sh "$work/refused" || die "docker-compose.yml does not say where secrets come from: $(cat "$work/refused")"
+while IFS='=' read -r name _; do
+  grep -qF "\${$name:?" docker-compose.yml || die "docker-compose.yml does not use the secret $name"
+done <"$work/env"
+services=$("${compose[@]}" --env-file "$work/env" -f docker-compose.yml config --services | wc -l)
+for must in '    read_only: true' '    - ALL' '    - no-new-privileges:true'; do
+  [ "$(grep -cxF -e "$must" "$work/composed.yml")" -eq "$services" ] || die "docker-compose.yml: not every service has $must"
+done
 
 say "balancer"
 # Each address by the environment, as in docker-compose.yml; none is looked up.

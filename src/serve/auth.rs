@@ -28,9 +28,9 @@ pub(crate) fn serve(settings: &Settings) -> Result<String, Failure> {
     }
     wanted.check()?;
     live(settings, async move |life: Life| {
-        let store = backends::shared_store(&life, &top, &cluster).await?;
         let shared = backends::bus(&life, &cluster, &key).await?;
         let queue = backends::mail_queue(&life, &cluster, &key).await?;
+        let store = backends::shared_store(&life, &top, &cluster).await?;
         let ports = Ports {
             store: store.clone(),
             mail: queue,

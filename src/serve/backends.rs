@@ -18,6 +18,7 @@ use tokio::time::{Instant, sleep};
 use tracing::{info, warn};
 use uuid::Uuid;
 
+use super::{bus_metrics, openers};
 use super::{Ending, Life};
 use crate::Failure;
 use crate::config::{ClusterConfig, TopConfig};
@@ -93,6 +94,8 @@ pub(super) async fn bus(
         reached.map(drop).map_err(|away| NotOpen::Yet(away.0))
     })
     .await?;
+    let counting = bus_metrics::count(opened.counters.clone());
+    life.drain.spawn_background("bus counters", counting);
     Ok(opened)
 }
 
@@ -103,7 +106,7 @@ pub(super) async fn mail_queue(
     key: &Secret,
 ) -> Result<Arc<dyn MailQueue>, Failure> {
     let url = &config.mail_queue;
-    let opened = bus::mail::open(url.expose(), &mail_key(key));
+    let opened = openers::open_mail(url.expose(), &mail_key(key));
     let queue = opened.map_err(|error| cannot("mail-queue", url, error))?;
     waited_for(life, ("mail-queue", url), config, async || {
         queue.dead(1).await.map(drop).map_err(|error| NotOpen::Yet(error.to_string()))

@@ -5,10 +5,12 @@
 
 mod auth;
 pub(crate) mod backends;
+pub(crate) mod bus_metrics;
 mod embedded;
 mod front;
 mod mailer;
 mod node;
+mod openers;
 mod wanted;
 
 use std::future::Future;

@@ -46,8 +46,8 @@ pub(crate) fn serve(settings: &Settings) -> Result<String, Failure> {
         let check = life.readiness.register("keys");
         life.drain.spawn_background("keys", keeper.run(check));
 
-        let store = backends::shared_store(&life, &top, &cluster).await?;
         let shared = backends::bus(&life, &cluster, &key).await?;
+        let store = backends::shared_store(&life, &top, &cluster).await?;
         let doors = Doors::default();
         let card = NodeCard {
             id: new_id(),
@@ -105,7 +105,7 @@ pub(super) fn begin(
         address: top.listen,
         drain_deadline: deadline,
     };
-    let node = Node::start(config, &listen, ports, &served.doors, router, served.cluster)
+    let node = Node::start(config, &listen, ports, &served.doors, (router, served.cluster))
         .map_err(|error| cannot_listen("listen", top.listen, error))?;
     if !top.limits {
         warn!("rate limits are off: for load tests on a machine of your own");

@@ -26,6 +26,16 @@ impl Pace {
         }
     }
 
+    /// How long one takes to come back, in microseconds.
+    pub(crate) fn cost(self) -> u64 {
+        self.cost
+    }
+
+    /// The whole budget, in microseconds.
+    pub(crate) fn whole(self) -> u64 {
+        self.whole
+    }
+
     /// Takes one at `now_ms` from a budget that is whole again at `whole_at`; says what that moment is now.
     pub fn take(self, whole_at: u64, now_ms: u64) -> (u64, Verdict) {
         let now = now_ms.saturating_mul(1_000);

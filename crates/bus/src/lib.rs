@@ -5,6 +5,7 @@
 //! - [`mail::MailQueue`]: mail jobs, at least once.
 //! - [`limits::Limiter`]: budgets that hold over all processes, never a place for one-time facts.
 
+pub mod counters;
 pub mod gcra;
 mod hearing;
 pub mod hints;
@@ -13,9 +14,15 @@ pub mod limits;
 pub mod limits_local;
 pub mod mail;
 pub mod mail_local;
+mod open;
+mod redis;
 pub mod roster;
 pub mod roster_local;
+mod seal;
 pub mod window;
+
+pub use open::{Cluster, OpenError, Patience, open, open_with};
+pub use seal::{ClusterKey, WeakKey};
 
 /// What every call across processes returns.
 pub type Future<'a, T> = std::pin::Pin<Box<dyn std::future::Future<Output = T> + Send + 'a>>;

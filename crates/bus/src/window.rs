@@ -9,6 +9,11 @@ use crate::limits::Verdict;
 pub struct Window(Vec<u64>);
 
 impl Window {
+    /// A window of moments that were kept elsewhere, oldest first.
+    pub(crate) fn of(moments: Vec<u64>) -> Self {
+        Self(moments)
+    }
+
     /// Takes one at `now_ms`, if fewer than `limit` passed within the period before it.
     pub fn take(&mut self, limit: u32, period: Duration, now_ms: u64) -> Verdict {
         let period = u64::try_from(period.as_millis()).unwrap_or(u64::MAX).max(1);

@@ -50,11 +50,13 @@ pub(super) async fn beat(line: Arc<Line>, shards: Vec<ShardHandle<Mail>>) {
             // It may have forgotten what it was told.
             line.desk.keep_all();
         }
-        told.clone_from(&alive);
-        post_all(&shards, || Input::Peers {
+        let peers = || Input::Peers {
             alive: alive.clone(),
-        })
-        .await;
+        };
+        // What a shard did not take is told again with the next beat.
+        if post_all(&shards, peers).await {
+            told = alive;
+        }
     }
 }
 

@@ -114,14 +114,16 @@ pub(super) async fn revoke(ports: Arc<Ports>, shards: Vec<ShardHandle<Mail>>, mu
             continue;
         }
         let seconds = ports.clock.unix_seconds();
-        done.add(&fresh, seconds);
         ports.revoked.add(&fresh, seconds);
         let sessions: Arc<[SessionId]> = fresh.into();
-        post_all(&shards, || Input::Revoked {
+        let revoked = || Input::Revoked {
             sessions: sessions.clone(),
             reason,
-        })
-        .await;
+        };
+        // What a shard did not take is found again by the next look.
+        if post_all(&shards, revoked).await {
+            done.add(&sessions, seconds);
+        }
     }
 }
 

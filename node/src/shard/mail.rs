@@ -99,19 +99,24 @@ impl Doors {
     }
 }
 
-/// Posts to every shard, and waits for a mailbox that is full: for the few words that must not be dropped. A shard that
-/// stays full, or has ended, is given up after [`POST_TRIES`].
-pub(crate) async fn post_all(shards: &[ShardHandle<Mail>], input: impl Fn() -> Input) {
+/// Posts to every shard, and waits for a mailbox that is full: for the few words that must not be dropped. `false` when
+/// a shard stayed full, or has ended, and was given up.
+pub(crate) async fn post_all(shards: &[ShardHandle<Mail>], input: impl Fn() -> Input) -> bool {
+    let mut taken_by = 0;
     for shard in shards {
         let mut mail = Mail::input(input());
         for _ in 0..POST_TRIES {
             match shard.post(mail) {
-                Ok(()) => break,
+                Ok(()) => {
+                    taken_by += 1;
+                    break;
+                }
                 Err(MailboxFull(back)) => mail = back,
             }
             tokio::time::sleep(POST_PAUSE).await;
         }
     }
+    taken_by == shards.len()
 }
 
 impl Hubs for Doors {

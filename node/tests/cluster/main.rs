@@ -12,4 +12,5 @@ mod messages;
 mod people;
 mod sessions;
 mod socket;
+mod strays;
 mod town;

@@ -127,9 +127,10 @@ async fn somebody_who_is_added_on_one_node_is_told_on_the_other() {
     let mut talk = talk(Settings::default()).await;
     let eve = talk.town.person("Eve").await;
     let mut at_b = talk.town.connect(1, &eve).await;
-    let path = format!("/v1/rooms/{}/members", talk.room);
-    let body = json!({"userId": eve.id});
-    talk.town.call(0, &talk.ann, "POST", &path, body).await;
+    let path = format!("/v1/rooms/{}/members/{}", talk.room, eve.id);
+    talk.town
+        .call(0, &talk.ann, "PUT", &path, Value::Null)
+        .await;
     let added = at_b.event("room:added").await;
     assert_eq!(added["room"]["id"], talk.room.to_string());
     talk.travels("welcome", "while somebody came").await;

@@ -22,11 +22,22 @@ pub(crate) struct Socket {
 impl Socket {
     /// Connects with a token; answers once `session:ready` is there.
     pub(crate) async fn connect(address: SocketAddr, token: &str) -> Self {
+        let mut socket = Self::upgraded(address, "/socket.io/?EIO=4&transport=websocket").await;
+        let auth = json!({"token": token});
+        socket.write(&format!("40{auth}")).await;
+        socket.event("session:ready").await;
+        socket
+    }
+
+    /// A WebSocket on which nothing was said yet.
+    pub(crate) async fn upgraded(address: SocketAddr, target: &str) -> Self {
         let mut stream = TcpStream::connect(address).await.unwrap();
         stream.set_nodelay(true).unwrap();
-        let request = "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: chat.test\r\n\
+        let request = format!(
+            "GET {target} HTTP/1.1\r\nHost: chat.test\r\n\
             Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
-            Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+            Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+        );
         stream.write_all(request.as_bytes()).await.unwrap();
         let mut stream = BufReader::new(stream);
         let mut head = Vec::new();
@@ -34,16 +45,12 @@ impl Socket {
             head.push(stream.read_u8().await.unwrap());
         }
         assert!(head.starts_with(b"HTTP/1.1 101"), "no upgrade");
-        let mut socket = Self {
+        Self {
             stream,
             events: VecDeque::new(),
             acks: Vec::new(),
             next_ack: 0,
-        };
-        let auth = json!({"token": token});
-        socket.write(&format!("40{auth}")).await;
-        socket.event("session:ready").await;
-        socket
+        }
     }
 
     /// Says something and waits for the answer.
@@ -139,7 +146,7 @@ impl Socket {
         true
     }
 
-    async fn frame(&mut self) -> Option<String> {
+    pub(crate) async fn frame(&mut self) -> Option<String> {
         let mut head = [0; 2];
         self.stream.read_exact(&mut head).await.ok()?;
         let length = match head[1] {
@@ -152,11 +159,16 @@ impl Socket {
         (head[0] == 0x81).then(|| String::from_utf8(body).unwrap())
     }
 
-    async fn write(&mut self, text: &str) {
+    pub(crate) async fn write(&mut self, text: &str) {
         let mask = [0x37, 0xfa, 0x21, 0x3d];
-        let length = u16::try_from(text.len()).unwrap();
-        let mut frame = vec![0x81, 0x80 | 126];
-        frame.extend(length.to_be_bytes());
+        let mut frame = vec![0x81];
+        match u8::try_from(text.len()) {
+            Ok(length @ 0..126) => frame.push(0x80 | length),
+            _ => {
+                frame.push(0x80 | 126);
+                frame.extend(u16::try_from(text.len()).unwrap().to_be_bytes());
+            }
+        }
         frame.extend(mask);
         frame.extend(text.bytes().enumerate().map(|(i, byte)| byte ^ mask[i % 4]));
         // It may have been closed by the server; whoever reads next sees that.

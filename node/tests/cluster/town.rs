@@ -16,7 +16,7 @@ use node::cluster::{Cluster, Peers};
 use node::contract::Documents;
 use node::ports::{Hubs, Ports, Settings};
 use node::revoked::RevokedSessions;
-use node::{Doors, Listen, Node, NodeConfig};
+use node::{Doors, Listen, Node, NodeConfig, Passage};
 use protocol::ids::{NodeId, RoomId, SessionId, UserId};
 use protocol::time::Timestamp;
 use protocol::token::{Claims, KeySet, Signer};
@@ -24,6 +24,7 @@ use protocol::user::User;
 use serde_json::{Value, json};
 use service::clock::Clock;
 use service::drain::{Drain, Patience};
+use service::secret::Secret;
 use store::{NewSession, Store};
 use tokio::sync::watch;
 use tower::ServiceExt as _;
@@ -63,6 +64,11 @@ pub(crate) struct Person {
 }
 
 impl Person {
+    /// What lets them in.
+    pub(crate) fn token(&self) -> &str {
+        &self.token
+    }
+
     /// Their id as it stands in events.
     pub(crate) fn name(&self) -> String {
         self.id.to_string()
@@ -89,7 +95,7 @@ impl Town {
             let ports = Arc::new(Ports {
                 store: store.clone(),
                 hubs: Arc::new(doors.clone()),
-                keys: keys.clone(),
+                keys: keys.clone().into(),
                 revoked: Arc::new(RevokedSessions::default()),
                 limiter: Arc::new(Unlimited),
                 clock: Clock::System,
@@ -211,6 +217,12 @@ impl Town {
     }
 }
 
+/// Nobody's at this moment: a node says where it is reached before it listens.
+fn free_address() -> SocketAddr {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap()
+}
+
 fn start(
     number: u32,
     ports: Arc<Ports>,
@@ -230,16 +242,19 @@ fn start(
         reads: 64,
     };
     let listen = Listen {
-        address: "127.0.0.1:0".parse().unwrap(),
+        address: free_address(),
         drain_deadline: PATIENCE,
     };
     let card = NodeCard {
         id: NodeId(number),
         name: format!("node-{number}"),
-        url: format!("http://node-{number}.test"),
+        url: format!("http://{}", listen.address),
     };
-    let cluster = Cluster::new(bus.clone(), roster.clone(), card);
+    let mut cluster = Cluster::new(bus.clone(), roster.clone(), card);
     let peers = cluster.peers();
+    let key = Secret::new("the key of this town's nodes alone".to_owned());
+    let passage = Passage::new(&config, &key, peers.clone(), Clock::System);
+    cluster.elsewhere = Some(Arc::new(passage));
     let router = node::api::router(ports.clone());
     let node = Node::start(
         &config,

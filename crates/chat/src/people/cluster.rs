@@ -172,18 +172,15 @@ impl People {
         alive: Option<std::sync::Arc<[NodeId]>>,
         out: &mut Vec<Effect>,
     ) {
-        let (away, back) = (alive.is_none(), !self.peers.can_be_asked());
-        self.with_peers(now, out, |peers| peers.list(alive));
-        if away {
+        let back = alive.is_some() && !self.peers.can_be_asked();
+        if alive.is_none() {
             for user in self.sorted() {
-                self.change(now, user, out, |person, _| {
-                    if let Some(far) = person.far.as_deref_mut() {
-                        far.forget();
-                    }
-                });
+                self.change(now, user, out, |person, _| person.far().forget());
                 self.answer(user, out);
             }
-        } else if back {
+        }
+        self.with_peers(now, out, |peers| peers.list(alive));
+        if back {
             if let Some(cluster) = &mut self.cluster {
                 cluster.failures = 0;
                 cluster.read_at = None;

@@ -22,7 +22,10 @@ impl ConfigError {
     }
 
     /// Nothing when there are no problems.
-    pub(super) fn check(problems: Vec<String>) -> Result<(), Self> {
+    ///
+    /// # Errors
+    /// With all of them, when there are some.
+    pub fn check(problems: Vec<String>) -> Result<(), Self> {
         if problems.is_empty() {
             Ok(())
         } else {

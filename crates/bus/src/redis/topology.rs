@@ -1,0 +1,118 @@
+//! Who owns what in a Redis Cluster: asked of every known node each few seconds and whenever something is odd. The
+//! answer of the highest epoch counts, since a node that was away or is cut off tells old news.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use redis::{Pipeline, RedisError, Value};
+
+use crate::redis::fleet::Fleet;
+use crate::redis::map::{Told, read_slots};
+
+/// How often the owners are looked at when nothing is odd.
+const PERIOD: Duration = Duration::from_secs(5);
+/// The pause between two looks, and after a look that found nobody.
+const PAUSE: Duration = Duration::from_millis(100);
+/// How long a node may take to answer.
+const DEADLINE: Duration = Duration::from_millis(700);
+/// Nodes that are remembered to ask.
+const NODES_MAX: usize = 64;
+
+/// Keeps the fleet's map until it is over.
+pub(crate) async fn keep(fleet: Arc<Fleet>) {
+    let keeping = async {
+        let mut nodes = fleet.seeds.clone();
+        loop {
+            match look(&fleet, &nodes).await {
+                Some(told) => {
+                    fleet.adopt(&told);
+                    nodes = told.nodes;
+                    nodes.truncate(NODES_MAX);
+                    // The seeds stay: they may be a name that finds whoever is left.
+                    let missing = fleet.seeds.iter().filter(|seed| !nodes.contains(seed));
+                    nodes.extend(missing.cloned().collect::<Vec<_>>());
+                    tokio::select! {
+                        () = fleet.doubt.notified() => {}
+                        () = tokio::time::sleep(PERIOD) => {}
+                    }
+                }
+                None => tracing::debug!("no node of the Redis Cluster tells who owns what"),
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    };
+    tokio::select! {
+        () = keeping => {}
+        () = fleet.over.cancelled() => {}
+    }
+}
+
+/// What the best informed node tells.
+async fn look(fleet: &Fleet, nodes: &[String]) -> Option<Told> {
+    let asked = nodes.iter().map(|node| async move {
+        match tokio::time::timeout(DEADLINE, ask(fleet, node)).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(error)) => {
+                tracing::debug!(node, %error, "a node does not tell who owns what");
+                None
+            }
+            Err(_) => None,
+        }
+    });
+    let told = join_all(asked).await.into_iter().flatten();
+    told.max_by_key(|(rank, _)| *rank).map(|(_, told)| told)
+}
+
+/// Whether the node sees its cluster whole, and its epoch; and what it tells.
+async fn ask(fleet: &Fleet, node: &str) -> Result<Option<((bool, u64), Told)>, RedisError> {
+    let layout = fleet.layout();
+    let station = layout
+        .stations
+        .iter()
+        .find(|station| station.server == node);
+    let mut connection = match station.and_then(|station| station.line.now()) {
+        Some(connection) => connection,
+        None => fleet.access.connect(node, None).await?,
+    };
+    let mut pipeline = Pipeline::new();
+    pipeline
+        .cmd("CLUSTER")
+        .arg("INFO")
+        .cmd("CLUSTER")
+        .arg("SLOTS");
+    let answers = connection.send_packed_commands(&pipeline, 0, 2).await?;
+    let [info, slots] = &answers[..] else {
+        return Ok(None);
+    };
+    Ok(rank(info).zip(read_slots(slots, node)))
+}
+
+fn rank(info: &Value) -> Option<(bool, u64)> {
+    let text = match info {
+        Value::BulkString(text) => std::str::from_utf8(text).ok()?,
+        Value::VerbatimString { text, .. } | Value::SimpleString(text) => text,
+        _ => return None,
+    };
+    let field = |name: &str| text.lines().find_map(|line| line.trim().strip_prefix(name));
+    let epoch = field("cluster_current_epoch:")?.parse().ok()?;
+    Some((field("cluster_state:")? == "ok", epoch))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_that_sees_the_cluster_whole_counts_before_a_later_epoch() {
+        let info = |state, epoch| {
+            let text = format!(
+                "cluster_state:{state}\r\ncluster_slots:1\r\ncluster_current_epoch:{epoch}\r\n"
+            );
+            rank(&Value::BulkString(text.into_bytes())).unwrap()
+        };
+        assert!(info("ok", 3) > info("fail", 9));
+        assert!(info("ok", 4) > info("ok", 3));
+        assert_eq!(rank(&Value::Okay), None);
+    }
+}
