@@ -42,7 +42,8 @@ fuzz: ## Fuzz every decoder; SECONDS_EACH=60 chooses how long, TARGET=name only 
 	@SECONDS_EACH="$(SECONDS_EACH)" TARGET="$(TARGET)" ops/dev/fuzz.sh
 
 chaos: ## Break a cluster under load and judge; MINUTES=20 for how long, SEED=7 replays, ONLY="node-killed" chooses
-	@MINUTES="$(MINUTES)" SEED="$(SEED)" ONLY="$(ONLY)" PEOPLE="$(PEOPLE)" ops/dev/chaos.sh
+	@MINUTES="$(MINUTES)" SEED="$(SEED)" ONLY="$(ONLY)" PEOPLE="$(PEOPLE)" TRANSPORT="$(TRANSPORT)" OTP_RACES="$(OTP_RACES)" \
+	  ops/dev/chaos.sh
 
 bench: ## Run the benches and print a table; FILTER=word chooses some
 	@FILTER="$(FILTER)" ops/dev/bench.sh

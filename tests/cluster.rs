@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use chaos::cluster::{Cluster, Plan};
 use chaos::fault::Fault;
+use chaos::otp::race;
 use chaos::run::{Course, run};
 
 /// One of each family, in an order that the seed draws: about two minutes.
@@ -22,10 +23,17 @@ const SHORT: [Fault; 10] = [
     Fault::BrokerKilled,
 ];
 
+/// Codes that are raced for; `make chaos OTP_RACES=1000` takes more.
+const RACES: u64 = 60;
+
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "takes minutes and starts a whole cluster: `make test` and `make chaos` do"]
 async fn no_acknowledged_message_is_lost_doubled_or_reordered_through_faults_of_every_family() {
-    let seed = std::env::var("CHATIFY_SEED").ok().and_then(|seed| seed.parse().ok());
+    let seed = std::env::var("CHATIFY_SEED")
+        .ok()
+        .and_then(|seed| seed.parse().ok());
     let seed = seed.unwrap_or_else(|| u64::from(std::process::id()));
+    println!("CHATIFY_SEED={seed}");
     let plan = Plan {
         root: PathBuf::from(env!("CARGO_MANIFEST_DIR")),
         name: "cluster-test".to_owned(),
@@ -35,11 +43,12 @@ async fn no_acknowledged_message_is_lost_doubled_or_reordered_through_faults_of_
         deck: SHORT.to_vec(),
         ..Course::new(seed)
     };
-    println!("CHATIFY_SEED={seed}");
     let cluster = Cluster::start(plan.clone()).await.expect("a cluster");
     let report = run(&cluster, &plan, &course, &mut |line| println!("{line}")).await;
+    let races = race(&cluster, &plan.root, (RACES, seed)).await;
     cluster.down().await.expect("an end");
-    let report = report.expect("a report");
-    println!("{report}");
+    let (report, races) = (report.expect("a report"), races.expect("races"));
+    println!("{report}{races}");
     assert!(report.holds(), "{:#?}", report.objections());
+    assert!(races.holds(), "a code was not used once: {races}");
 }

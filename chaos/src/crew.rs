@@ -32,6 +32,8 @@ pub struct Orders {
     pub history: PathBuf,
     /// How long things may take to recover before that is a failure.
     pub patience_millis: u64,
+    /// Only this transport (`websocket` or `polling`); none for a third each: WebSocket, polling, the default that upgrades.
+    pub transport: Option<String>,
     /// People who ask for codes by mail; none for no mails.
     pub mail: Option<MailOrders>,
 }

@@ -7,6 +7,7 @@ pub mod cluster;
 pub mod crew;
 mod delays;
 pub mod fault;
+pub mod otp;
 pub mod proxy;
 pub mod report;
 pub mod run;

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use chaos::cluster::{Cluster, Failure, Plan};
 use chaos::fault::Fault;
+use chaos::otp::race;
 use chaos::run::{Course, run};
 use clap::Parser;
 
@@ -27,6 +28,12 @@ struct Arguments {
     /// Clients
     #[arg(long, default_value_t = 60)]
     people: usize,
+    /// Only this transport, `websocket` or `polling`; without it a third of the clients each, and the default that upgrades
+    #[arg(long)]
+    transport: Option<String>,
+    /// Instead: so many codes by mail, each raced for, with a failover of Redis in between
+    #[arg(long)]
+    otp_races: Option<u64>,
     /// The top of the repository
     #[arg(long, default_value = ".")]
     root: PathBuf,
@@ -68,22 +75,37 @@ async fn serve(arguments: Arguments) -> Result<bool, Failure> {
             .minutes
             .map(|minutes| Duration::from_secs(60 * minutes)),
         people: arguments.people,
+        transport: arguments.transport,
         ..Course::new(seed)
     };
     if !arguments.only.is_empty() {
         course.deck = arguments.only;
     }
     let cluster = Cluster::start(plan.clone()).await?;
-    let mut tell = say;
     let told = tokio::select! {
-        report = run(&cluster, &plan, &course, &mut tell) => report,
+        told = tell(&cluster, &plan, &course, arguments.otp_races) => told,
         interrupted = tokio::signal::ctrl_c() => {
             interrupted?;
             Err(Failure("interrupted".to_owned()))
         }
     };
     cluster.down().await?;
-    let report = told?;
+    told
+}
+
+/// Runs what was asked for and prints it; gives whether it holds.
+async fn tell(
+    cluster: &Cluster,
+    plan: &Plan,
+    course: &Course,
+    otp_races: Option<u64>,
+) -> Result<bool, Failure> {
+    if let Some(count) = otp_races {
+        let races = race(cluster, &plan.root, (count, course.seed)).await?;
+        say(&races.to_string());
+        return Ok(races.holds());
+    }
+    let report = run(cluster, plan, course, &mut say).await?;
     say(&format!("\n{report}"));
     Ok(report.holds())
 }

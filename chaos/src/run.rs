@@ -33,6 +33,8 @@ pub struct Course {
     pub members: usize,
     /// Between two messages of one member in one room.
     pub between: Duration,
+    /// Only this transport; none for all of them.
+    pub transport: Option<String>,
 }
 
 impl Course {
@@ -46,6 +48,7 @@ impl Course {
             rooms: 6,
             members: 15,
             between: Duration::from_millis(2_500),
+            transport: None,
         }
     }
 }
@@ -67,6 +70,7 @@ pub async fn run(
         reconnect_millis: 20_000,
         history: history.clone(),
         patience_millis: PATIENCE.as_millis() as u64,
+        transport: course.transport.clone(),
         mail: Some(MailOrders {
             sink: cluster.mails(),
             every_millis: 700,

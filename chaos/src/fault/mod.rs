@@ -44,6 +44,8 @@ pub enum Fault {
     RedisSlotsMoved,
     /// All of Redis is gone for some seconds, with what it knew.
     RedisOutage,
+    /// The same for a minute.
+    RedisGoneForAMinute,
     /// One node is parted from all of Redis.
     RedisParted,
     /// Redis is far away.
@@ -76,7 +78,7 @@ pub enum Fault {
 
 impl Fault {
     /// All of them.
-    pub const ALL: [Fault; 31] = [
+    pub const ALL: [Fault; 32] = [
         Fault::NodeKilled,
         Fault::NodeFrozen,
         Fault::NodeDrained,
@@ -94,6 +96,7 @@ impl Fault {
         Fault::RedisFailover,
         Fault::RedisSlotsMoved,
         Fault::RedisOutage,
+        Fault::RedisGoneForAMinute,
         Fault::RedisParted,
         Fault::RedisDelayed,
         Fault::StoreKilled,
@@ -140,6 +143,7 @@ impl Fault {
             | Fault::RedisFailover
             | Fault::RedisSlotsMoved
             | Fault::RedisOutage
+            | Fault::RedisGoneForAMinute
             | Fault::StoreKilled
             | Fault::StoreFrozen
             | Fault::BrokerKilled

@@ -58,15 +58,8 @@ pub(super) async fn strike(
                 format!("{} from {} to {}", moved.count, moved.from, moved.to)
             }))
         }
-        Fault::RedisOutage => {
-            let gone = chance.millis(5_000, 20_000);
-            for part in REDIS {
-                cluster.kill(part).await?;
-            }
-            sleep(gone).await;
-            cluster.start_again(&REDIS).await?;
-            Ok(format!("all six gone for {:.1} s", gone.as_secs_f32()))
-        }
+        Fault::RedisOutage => no_redis(cluster, chance.millis(5_000, 20_000)).await,
+        Fault::RedisGoneForAMinute => no_redis(cluster, Duration::from_secs(60)).await,
         Fault::StoreKilled => killed(cluster, "mongodb", chance.millis(0, 4_000)).await,
         Fault::StoreFrozen => frozen(cluster, "mongodb", chance.millis(500, 12_000)).await,
         Fault::BrokerKilled => killed(cluster, "rabbitmq", chance.millis(0, 3_000)).await,
@@ -84,6 +77,16 @@ async fn a_master(cluster: &Cluster, chance: &mut Chance) -> Result<&'static str
         return Err(Failure("the Redis Cluster has no master".to_owned()));
     }
     Ok(chance.one_of(&parts))
+}
+
+/// All of Redis goes, with all that it knew, and comes back empty.
+async fn no_redis(cluster: &Cluster, gone: Duration) -> Result<String, Failure> {
+    for part in REDIS {
+        cluster.kill(part).await?;
+    }
+    sleep(gone).await;
+    cluster.start_again(&REDIS).await?;
+    Ok(format!("all six gone for {:.1} s", gone.as_secs_f32()))
 }
 
 async fn killed(cluster: &Cluster, part: &str, gone: Duration) -> Result<String, Failure> {

@@ -4,7 +4,6 @@ import { setTimeout as pause } from "node:timers/promises";
 import { Member, WAYS } from "../lib/member.mjs";
 import { chance } from "./chance.mjs";
 
-const TRANSPORTS = Object.values(WAYS);
 /** Messages of a burst are sent without waiting for each other: their order is the server's to keep. */
 const BURST_MAX = 3;
 
@@ -18,10 +17,11 @@ export class Talker {
   #talks = [];
   #next = 0;
 
-  constructor(test, server, person, { number, seed, history, betweenMillis, reconnectMillis }) {
+  constructor(test, server, person, { number, seed, history, betweenMillis, reconnectMillis, transport }) {
+    const ways = transport ? [{ transports: [transport] }] : Object.values(WAYS);
     Object.assign(this, { number, rooms: person.rooms, betweenMillis, reconnectMillis });
     this.next = chance(seed * 7_919 + number);
-    this.member = new Member(test, server, { ...person, history, keeps: false, triesMax: Infinity, way: TRANSPORTS[number % TRANSPORTS.length] });
+    this.member = new Member(test, server, { ...person, history, keeps: false, triesMax: Infinity, way: ways[number % ways.length] });
   }
 
   /** Starts to talk, a room at a time and all rooms at once. */
