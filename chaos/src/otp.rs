@@ -64,7 +64,7 @@ impl fmt::Display for Races {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 enum Word {
-    Half(u64),
+    Half(serde::de::IgnoredAny),
     Done(Races),
     Failed(String),
 }

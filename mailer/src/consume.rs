@@ -1,21 +1,22 @@
 //! Takes jobs from the queue, a bounded number at once, and settles each. A job that was sent is known for a while by
-//! its id, so that a second delivery of it does not become a second mail.
+//! its id, so that a second delivery of it does not become a second mail ([`crate::memory`]).
 
-use std::collections::{HashSet, VecDeque};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::time::Duration;
 
-use bus::mail::{Delivery, MailFate, MailQueue, MailReport, Settlement};
+use bus::mail::{Delivery, MailFate, MailQueue, MailReport, MailReports, Settlement};
 use protocol::time::Timestamp;
 use service::clock::Clock;
 use service::drain::Drain;
 use tracing::{info, warn};
 
+use crate::memory::{Known, Memory};
 use crate::metrics::MailMetrics;
 use crate::outlet::Outlet;
 use crate::retry::{Decision, decide, is_over};
 
-/// Ids of sent mails that are remembered: more than a queue holds.
-const REMEMBERED_MAX: usize = 16_384;
+/// When a second delivery of a mail that is being sent is looked at again.
+const LOOK_AGAIN: Duration = Duration::from_secs(2);
 
 /// What the mailer is given from outside.
 #[derive(Clone)]
@@ -34,27 +35,7 @@ pub struct Ports {
 struct Mailer {
     ports: Ports,
     metrics: MailMetrics,
-    sent: Arc<Mutex<Remembered>>,
-}
-
-/// The newest ids of sent mails.
-#[derive(Default)]
-struct Remembered {
-    ids: HashSet<String>,
-    order: VecDeque<String>,
-}
-
-impl Remembered {
-    fn add(&mut self, id: &str) {
-        if self.ids.insert(id.to_owned()) {
-            self.order.push_back(id.to_owned());
-        }
-        if self.order.len() > REMEMBERED_MAX
-            && let Some(oldest) = self.order.pop_front()
-        {
-            self.ids.remove(&oldest);
-        }
-    }
+    memory: Memory,
 }
 
 /// Takes and sends mails until the process leaves; those under way are finished.
@@ -63,8 +44,10 @@ pub async fn run(ports: Ports, drain: Drain) {
     let mailer = Mailer {
         ports,
         metrics: MailMetrics::register(),
-        sent: Arc::default(),
+        memory: Memory::default(),
     };
+    let (reports, memory) = (mailer.ports.queue.reports(), mailer.memory.clone());
+    drain.spawn_background("mails of other mailers", learn(reports, memory));
     let leaving = drain.leaving();
     tokio::pin!(leaving);
     loop {
@@ -82,15 +65,35 @@ pub async fn run(ports: Ports, drain: Drain) {
     }
 }
 
+/// Remembers what other mailers have sent: a job that is delivered again, after a lost acknowledgement or confirmation, may
+/// come to us this time. Until the first reports arrive, and for a report that is lost, only our own are known.
+async fn learn(mut reports: Box<dyn MailReports>, memory: Memory) {
+    while let Some(report) = reports.next().await {
+        if report.fate == MailFate::Sent {
+            memory.sent(&report.id);
+        }
+    }
+}
+
 impl Mailer {
     async fn handle(&self, delivery: Delivery) {
         let (id, attempts) = (delivery.job.id.clone(), delivery.attempts);
-        if self.was_sent(&id) {
-            self.metrics.doubled.increment(1);
-            return self
-                .settle(delivery, Settlement::Ack, Some(MailFate::Sent))
-                .await;
-        }
+        let _under_way = match self.memory.begin(&id) {
+            Known::New(under_way) => under_way,
+            Known::UnderWay => {
+                self.metrics.doubled.increment(1);
+                // Not acknowledged: the first one may fail, and its connection to the queue may be lost.
+                return self
+                    .settle(delivery, Settlement::Retry(LOOK_AGAIN), None)
+                    .await;
+            }
+            Known::Sent => {
+                self.metrics.doubled.increment(1);
+                return self
+                    .settle(delivery, Settlement::Ack, Some(MailFate::Sent))
+                    .await;
+            }
+        };
         if is_over(&delivery.job, self.now()) {
             info!(id, attempts, "a mail came too late and is dropped");
             return self
@@ -100,10 +103,7 @@ impl Mailer {
         let attempt = self.ports.outlet.send(&delivery.job).await;
         match decide(attempt, attempts, self.now(), &delivery.job) {
             Decision::Done => {
-                self.sent
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .add(&id);
+                self.memory.sent(&id);
                 self.metrics.sent.increment(1);
                 info!(id, attempts, "a mail was sent");
                 self.settle(delivery, Settlement::Ack, Some(MailFate::Sent))
@@ -149,34 +149,7 @@ impl Mailer {
         }
     }
 
-    fn was_sent(&self, id: &str) -> bool {
-        self.sent
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .ids
-            .contains(id)
-    }
-
     fn now(&self) -> Timestamp {
         Timestamp(i64::try_from(self.ports.clock.unix_ms()).unwrap_or(i64::MAX))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_newest_ids_are_remembered_and_the_oldest_forgotten() {
-        let mut sent = Remembered::default();
-        for n in 0..=REMEMBERED_MAX {
-            sent.add(&n.to_string());
-            sent.add(&n.to_string());
-        }
-        assert_eq!(
-            (sent.ids.len(), sent.order.len()),
-            (REMEMBERED_MAX, REMEMBERED_MAX)
-        );
-        assert!(!sent.ids.contains("0") && sent.ids.contains("1"));
     }
 }

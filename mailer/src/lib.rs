@@ -8,6 +8,7 @@ mod config;
 mod consume;
 mod dev;
 mod diagnose;
+mod memory;
 mod metrics;
 mod outlet;
 mod retry;

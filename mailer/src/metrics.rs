@@ -9,7 +9,7 @@ service::metrics! {
         retried: Counter = "chatify_mail_jobs_total" { "fate" = "retried" },
         /// Mails that were given up.
         dead: Counter = "chatify_mail_jobs_total" { "fate" = "dead" },
-        /// Deliveries of mails that had been sent before.
+        /// Deliveries of mails that had been sent before, or were being sent.
         doubled: Counter = "chatify_mail_jobs_total" { "fate" = "doubled" },
     }
 }

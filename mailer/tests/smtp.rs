@@ -116,6 +116,13 @@ async fn what_a_server_answers_decides_whether_to_try_again() {
         sent(&wrong, &job("ada@example.com")).await,
         Attempt::Later(_)
     ));
+    // Somebody who takes the connection and never says a word.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let silent = config_for_port(listener.local_addr().unwrap().port());
+    assert!(matches!(
+        sent(&silent, &job("ada@example.com")).await,
+        Attempt::Later(_)
+    ));
     // Nobody there.
     let nobody = config_for_port(1);
     assert!(matches!(
@@ -176,19 +183,24 @@ struct Post {
     drain: Drain,
 }
 
+/// One more mailer on a queue.
+fn mailer(queue: &Arc<dyn MailQueue>, config: &MailConfig, parallel: usize) -> Drain {
+    let (clock, _) = Clock::manual(NOW_MS as u64);
+    let ports = Ports {
+        queue: Arc::clone(queue),
+        outlet: Outlet::open(config).unwrap(),
+        clock,
+        parallel,
+    };
+    let drain = Drain::new();
+    drain.spawn("mailer", mailer::run(ports, drain.clone()));
+    drain
+}
+
 impl Post {
     fn open(config: &MailConfig, parallel: usize) -> Self {
         let queue: Arc<dyn MailQueue> = Arc::new(LocalMailQueue::new());
-        let (clock, _) = Clock::manual(NOW_MS as u64);
-        let outlet = Outlet::open(config).unwrap();
-        let ports = Ports {
-            queue: Arc::clone(&queue),
-            outlet,
-            clock,
-            parallel,
-        };
-        let (reports, drain) = (queue.reports(), Drain::new());
-        drain.spawn("mailer", mailer::run(ports, drain.clone()));
+        let (reports, drain) = (queue.reports(), mailer(&queue, config, parallel));
         Self {
             queue,
             reports,
@@ -307,6 +319,31 @@ async fn a_job_that_was_sent_is_known_and_one_that_is_over_is_dropped() {
         (1, "ada@example.com")
     );
     assert!(post.queue.dead(10).await.unwrap().is_empty());
+}
+
+/// H27: after a lost acknowledgement a job comes again, and perhaps to another mailer. That one heard of the first.
+#[tokio::test]
+async fn what_one_mailer_has_sent_another_one_knows() {
+    let sink = Sink::start();
+    let config = sink.config("plain", "", "none");
+    let mut post = Post::open(&config, 1);
+    let job = job("ada@example.com");
+    post.publish(&job);
+    let second = mailer(&post.queue, &config, 1);
+    assert_eq!(post.report().await.fate, MailFate::Sent);
+    // Whichever of them sent it, one is asked again that did not, or that did.
+    for leaving in [None, Some(&post.drain)] {
+        if let Some(drain) = leaving {
+            drain.leave("a test");
+        }
+        let (queue, job) = (Arc::clone(&post.queue), job.clone());
+        second.spawn_background(
+            "publication",
+            async move { queue.publish(job).await.unwrap() },
+        );
+        assert_eq!(post.reports.next().await.unwrap().fate, MailFate::Sent);
+    }
+    assert_eq!(sink.taken().len(), 1);
 }
 
 /// Mails under way when the process leaves are finished, not cut.

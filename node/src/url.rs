@@ -28,12 +28,23 @@ mod tests {
     #[test]
     fn only_a_plain_address_is_taken() {
         let takes = |text| plain_url(text).ok();
-        assert_eq!(takes("http://auth:8081/").as_deref(), Some("http://auth:8081"));
+        assert_eq!(
+            takes("http://auth:8081/").as_deref(),
+            Some("http://auth:8081")
+        );
         assert_eq!(takes("http://[::1]:80").as_deref(), Some("http://[::1]:80"));
         assert_eq!(takes("http://node").as_deref(), Some("http://node"));
         for wrong in [
-            "", "auth:8081", "https://auth", "http://", "http://a/b", "http://a?b", "http://u@a",
-            "http://a:0", "http://a b", "redis://a",
+            "",
+            "auth:8081",
+            "https://auth",
+            "http://",
+            "http://a/b",
+            "http://a?b",
+            "http://u@a",
+            "http://a:0",
+            "http://a b",
+            "redis://a",
         ] {
             assert_eq!(takes(wrong), None, "{wrong}");
         }

@@ -24,7 +24,10 @@ pub(crate) fn serve(settings: &Settings) -> Result<String, Failure> {
     wanted.mail_queue(&cluster);
     let key = wanted.key(&cluster);
     if config.key_secret.is_none() {
-        wanted.refuse("auth.key-secret", "is not set, and every auth of a cluster needs the same one");
+        wanted.refuse(
+            "auth.key-secret",
+            "is not set, and every auth of a cluster needs the same one",
+        );
     }
     wanted.check()?;
     live(settings, async move |life: Life| {

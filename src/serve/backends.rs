@@ -18,8 +18,7 @@ use tokio::time::{Instant, sleep};
 use tracing::{info, warn};
 use uuid::Uuid;
 
-use super::{bus_metrics, openers};
-use super::{Ending, Life};
+use super::{Ending, Life, bus_metrics};
 use crate::Failure;
 use crate::config::{ClusterConfig, TopConfig};
 
@@ -61,10 +60,12 @@ pub(super) async fn shared_store(
     let url = top.store.as_ref();
     let url = url.ok_or_else(|| Failure::of("`store` is not set"))?;
     let store = waited_for(life, ("store", url), config, async || {
-        store::open(url.expose()).await.map_err(|error| match error {
-            StoreError::Unavailable(why) | StoreError::Unknown(why) => NotOpen::Yet(why),
-            error => NotOpen::Ever(error.to_string()),
-        })
+        store::open(url.expose())
+            .await
+            .map_err(|error| match error {
+                StoreError::Unavailable(why) | StoreError::Unknown(why) => NotOpen::Yet(why),
+                error => NotOpen::Ever(error.to_string()),
+            })
     });
     let store = store.await?;
     watch_store(life, &store);
@@ -106,10 +107,14 @@ pub(super) async fn mail_queue(
     key: &Secret,
 ) -> Result<Arc<dyn MailQueue>, Failure> {
     let url = &config.mail_queue;
-    let opened = openers::open_mail(url.expose(), &mail_key(key));
+    let opened = bus::mail::open(url.expose(), &mail_key(key));
     let queue = opened.map_err(|error| cannot("mail-queue", url, error))?;
     waited_for(life, ("mail-queue", url), config, async || {
-        queue.dead(1).await.map(drop).map_err(|error| NotOpen::Yet(error.to_string()))
+        queue
+            .dead(1)
+            .await
+            .map(drop)
+            .map_err(|error| NotOpen::Yet(error.to_string()))
     })
     .await?;
     Ok(queue)
@@ -123,7 +128,7 @@ fn mail_key(key: &Secret) -> [u8; 32] {
     made
 }
 
-/// The bus says what waits and ends; more than once does no harm.
+/// The bus says what waits and ends.
 pub(super) fn closing_bus(bus: Arc<dyn Bus>) -> Ending {
     Box::pin(async move { bus.close().await })
 }
@@ -133,7 +138,8 @@ pub(super) fn closing_store(store: Arc<dyn Store>) -> Ending {
     Box::pin(async move { store.close().await })
 }
 
-/// Tries to open a backend until it can be reached, it turns out that it never will, or patience ends.
+/// Tries to open a backend until it can be reached, it turns out that it never will, or patience ends. Once reached it
+/// counts for readiness no more: a bus or a queue that goes away does so for every process, and each does without.
 async fn waited_for<T>(
     life: &Life,
     (setting, url): (&'static str, &Url),
@@ -146,7 +152,7 @@ async fn waited_for<T>(
         let why = match open().await {
             Ok(opened) => {
                 info!(%url, "`{setting}` is reached");
-                check.pass();
+                check.pass_for_good();
                 return Ok(opened);
             }
             Err(NotOpen::Ever(why)) => return Err(cannot(setting, url, why)),

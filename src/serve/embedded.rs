@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
+use ::mailer::MailConfig;
 use bus::limits::Limiter;
 use bus::limits_local::LocalLimiter;
 use bus::mail_local::LocalMailQueue;
-use mailer::MailConfig;
 use node::contract::Documents;
 use node::ports::{Hubs, Ports};
 use node::revoked::RevokedSessions;
@@ -29,7 +29,11 @@ pub(crate) fn serve(settings: &Settings) -> Result<String, Failure> {
     let mail_config: MailConfig = settings.read()?;
     let mut wanted = Wanted::default();
     wanted.own("bus", &cluster.bus, "`chatify node` and `chatify auth`");
-    wanted.own("mail-queue", &cluster.mail_queue, "`chatify auth` and `chatify mailer`");
+    wanted.own(
+        "mail-queue",
+        &cluster.mail_queue,
+        "`chatify auth` and `chatify mailer`",
+    );
     wanted.check()?;
     live(settings, async move |life: Life| {
         let store = backends::own_store(&top).await?;

@@ -10,7 +10,6 @@ mod embedded;
 mod front;
 mod mailer;
 mod node;
-mod openers;
 mod wanted;
 
 use std::future::Future;

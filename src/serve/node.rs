@@ -54,7 +54,7 @@ pub(crate) fn serve(settings: &Settings) -> Result<String, Failure> {
             name: config.name(),
             url,
         };
-        let mut peers = Cluster::new(shared.bus.clone(), shared.roster, card);
+        let mut peers = Cluster::new(shared.bus, shared.roster, card);
         let passage = Passage::new(&config, &key, peers.peers(), life.clock.clone());
         peers.elsewhere = Some(Arc::new(passage));
         let ports = Ports {
@@ -75,10 +75,8 @@ pub(crate) fn serve(settings: &Settings) -> Result<String, Failure> {
         };
         let address = begin(&life, (&top, &config), served)?;
         info!(%address, "the node is up");
-        Ok(vec![
-            ("bus", backends::closing_bus(shared.bus)),
-            ("store", backends::closing_store(store)),
-        ])
+        // The node closes the bus itself, with its last words.
+        Ok(vec![("store", backends::closing_store(store))])
     })
 }
 
@@ -105,8 +103,14 @@ pub(super) fn begin(
         address: top.listen,
         drain_deadline: deadline,
     };
-    let node = Node::start(config, &listen, ports, &served.doors, (router, served.cluster))
-        .map_err(|error| cannot_listen("listen", top.listen, error))?;
+    let node = Node::start(
+        config,
+        &listen,
+        ports,
+        &served.doors,
+        (router, served.cluster),
+    )
+    .map_err(|error| cannot_listen("listen", top.listen, error))?;
     if !top.limits {
         warn!("rate limits are off: for load tests on a machine of your own");
     }

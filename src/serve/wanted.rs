@@ -33,7 +33,10 @@ impl Wanted {
             }
             Some(_) => return,
         };
-        self.refuse(setting, format_args!("{what}. Name one that all processes share, such as {like}"));
+        self.refuse(
+            setting,
+            format_args!("{what}. Name one that all processes share, such as {like}"),
+        );
     }
 
     /// The store that all processes share.
@@ -53,13 +56,19 @@ impl Wanted {
 
     /// Where auth is.
     pub(super) fn auth_url(&mut self, config: &ClusterConfig) -> String {
-        self.plain("auth-url", config.auth_url.as_deref(), "a node fetches auth's keys from it")
+        self.plain(
+            "auth-url",
+            config.auth_url.as_deref(),
+            "a node fetches auth's keys from it",
+        )
     }
 
     /// A backend within this process; `instead` says which services take another.
     pub(super) fn own(&mut self, setting: &str, url: &Url, instead: &str) {
         if url.scheme() != "local" {
-            let why = format_args!("is {url}, but chatify without a command keeps its own: use {instead}");
+            let why = format_args!(
+                "is {url}, but chatify without a command keeps its own: use {instead}"
+            );
             self.refuse(setting, why);
         }
     }
@@ -68,7 +77,11 @@ impl Wanted {
     pub(super) fn key(&mut self, config: &ClusterConfig) -> Secret {
         let key = config.cluster_key.clone().unwrap_or_default();
         if key.expose().chars().count() < KEY_CHARS_MIN {
-            let what = if key.is_empty() { "is not set" } else { "is too short" };
+            let what = if key.is_empty() {
+                "is not set"
+            } else {
+                "is too short"
+            };
             let why = format_args!(
                 "{what}: at least {KEY_CHARS_MIN} characters, the same on every process, for example from `openssl rand -base64 32`"
             );
@@ -82,7 +95,10 @@ impl Wanted {
         match url.map(plain_url) {
             Some(Ok(url)) => return url,
             Some(Err(why)) => self.refuse(setting, why),
-            None => self.refuse(setting, format_args!("is not set: {what}, as http://HOST:PORT")),
+            None => self.refuse(
+                setting,
+                format_args!("is not set: {what}, as http://HOST:PORT"),
+            ),
         }
         String::new()
     }
@@ -92,7 +108,8 @@ impl Wanted {
         let is_concrete = !listen.ip().is_unspecified() && listen.port() != 0;
         let derived = is_concrete.then(|| format!("http://{listen}"));
         let url = config.advertise.clone().or(derived);
-        let what = format!("other nodes cannot reach `listen`, {listen}. Say where they reach this one");
+        let what =
+            format!("other nodes cannot reach `listen`, {listen}. Say where they reach this one");
         self.plain("advertise", url.as_deref(), &what)
     }
 

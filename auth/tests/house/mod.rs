@@ -53,6 +53,7 @@ pub(crate) struct Plan {
     pub(crate) settings: Vec<(&'static str, &'static str)>,
     pub(crate) takes_mail: bool,
     pub(crate) store: Option<Arc<dyn Store>>,
+    pub(crate) queue: Option<Arc<dyn MailQueue>>,
 }
 
 impl Default for Plan {
@@ -62,6 +63,7 @@ impl Default for Plan {
             settings: Vec::new(),
             takes_mail: true,
             store: None,
+            queue: None,
         }
     }
 }
@@ -100,7 +102,9 @@ impl House {
             Some(store) => store,
             None => store::open("sqlite::memory:").await.unwrap(),
         };
-        let queue: Arc<dyn MailQueue> = Arc::new(LocalMailQueue::new());
+        let queue = plan
+            .queue
+            .unwrap_or_else(|| Arc::new(LocalMailQueue::new()));
         let (clock, hands) = Clock::manual(NOW_MS);
         let cuts = Cuts::default();
         let cut: Cut = {

@@ -14,6 +14,7 @@ pub mod limits;
 pub mod limits_local;
 pub mod mail;
 pub mod mail_local;
+pub mod mail_rabbit;
 mod open;
 mod redis;
 pub mod roster;

@@ -4,11 +4,48 @@
 //! dropped — is delivered again. A consumer must therefore know a job it has done before, by its id.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use protocol::mail_job::MailJob;
 
 use crate::Future;
+use crate::mail_local::LocalMailQueue;
+use crate::mail_rabbit::RabbitMailQueue;
+
+/// The longest wait that [`Settlement::Retry`] can ask of every queue.
+pub const RETRY_MAX: Duration = Duration::from_secs(60);
+
+/// Why a queue cannot be opened: one line for the operator, without a password. The caller adds the name of the setting.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenError(pub String);
+
+impl fmt::Display for OpenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for OpenError {}
+
+/// The queue that a URL names: `local:` for one process, or
+/// `amqp://user:password@host:5672/vhost?prefix=chatify` (`amqps://` for TLS, with `ca-file=/path` for an authority of
+/// one's own). Jobs lie in a broker sealed with a key made from `cluster_key`, which all processes share.
+///
+/// A broker that is away is no error; calls fail as [`QueueError::Unavailable`] until it is there. Call it within a tokio
+/// runtime, which the queue's connections then live on.
+///
+/// # Errors
+/// When the URL is not understood.
+pub fn open(url: &str, cluster_key: &[u8; 32]) -> Result<Arc<dyn MailQueue>, OpenError> {
+    match url.split_once(':') {
+        Some(("local", "")) => Ok(Arc::new(LocalMailQueue::new())),
+        Some(("amqp" | "amqps", _)) => Ok(Arc::new(RabbitMailQueue::open(url, cluster_key)?)),
+        _ => Err(OpenError(
+            "the URL begins with amqp:// or amqps://, or is local:".to_owned(),
+        )),
+    }
+}
 
 /// Why a queue did not take a job or a settlement.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,7 +72,7 @@ impl std::error::Error for QueueError {}
 pub enum Settlement {
     /// Done with it: sent, or of no use any more.
     Ack,
-    /// Deliver it again after this time.
+    /// Deliver it again after this time, or a little more; a queue may cut it to [`RETRY_MAX`].
     Retry(Duration),
     /// It can never be sent; the text says why and holds no secret.
     Dead(String),
@@ -79,7 +116,7 @@ pub trait Settle: Send {
 pub struct Delivery {
     /// The job.
     pub job: MailJob,
-    /// How often it was delivered before, as far as the queue knows.
+    /// How often it was delivered before, as far as the queue knows. A delivery that a dying consumer never saw may count.
     pub attempts: u32,
     settle: Box<dyn Settle>,
 }
@@ -129,10 +166,11 @@ pub trait MailReports: Send {
 pub trait MailQueue: Send + Sync + 'static {
     /// Hands a job over and waits for the confirmation: from then on it survives whatever the queue survives, and the
     /// publisher may forget it. A queue that lives and dies with the process confirms a job only when it is settled, so
-    /// that the publisher's own record outlives a crash. A job whose id is in the queue already is not queued twice: the
-    /// call waits for the first one's confirmation.
+    /// that the publisher's own record outlives a crash.
     ///
-    /// Dropping the future says nothing about the job: it may be sent or not. Publish it again.
+    /// An error, or a dropped future, says nothing about the job: it may be queued or not. Publish it again, under the same
+    /// id. Only a queue within one process can see that it holds the id already; from a broker both come, and the consumer
+    /// must know the second by its id.
     fn publish(&self, job: MailJob) -> Future<'_, Result<(), QueueError>>;
 
     /// A new consumer that holds at most `prefetch` unsettled deliveries. Several share the jobs.
@@ -141,9 +179,11 @@ pub trait MailQueue: Send + Sync + 'static {
     /// Tells publishers what became of a job.
     fn report(&self, report: MailReport) -> Future<'_, Result<(), QueueError>>;
 
-    /// The reports from now on.
+    /// The reports from now on, or from a moment later: a broker has to be asked for them first, which the first call of
+    /// [`MailReports::next`] does.
     fn reports(&self) -> Box<dyn MailReports>;
 
-    /// Jobs that could not be sent, newest first, at most `limit`. A queue keeps a bounded number of them.
+    /// Jobs that could not be sent, newest first, at most `limit`. A queue keeps a bounded number of them, for a bounded
+    /// time. Looking takes nothing away.
     fn dead(&self, limit: usize) -> Future<'_, Result<Vec<DeadMail>, QueueError>>;
 }

@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test says what must be there")]
 
+mod servers;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,10 +12,8 @@ use bus::hints::{Bus, BusEvent, Events};
 use bus::hints_local::LocalBus;
 use protocol::envelope::{Envelope, Topic};
 use protocol::ids::{RoomId, SessionId, UserId};
+use servers::{PATIENCE, Server, processes, shared};
 use uuid::Uuid;
-
-/// How long something may take that has to happen: only for a test that would otherwise never end.
-const PATIENCE: Duration = Duration::from_secs(15);
 
 type Processes = Vec<Arc<dyn Bus>>;
 
@@ -257,3 +257,47 @@ contract!(local, async {
         .map(|bus| Arc::new(bus) as Arc<dyn Bus>)
         .collect::<Vec<_>>()
 });
+
+fn buses(url: &str) -> Processes {
+    let all = processes(url, 3).into_iter();
+    all.map(|cluster| cluster.bus).collect()
+}
+
+contract!(redis, async { buses(&shared("CHATIFY_TEST_REDIS")) });
+contract!(redis_cluster, async {
+    buses(&shared("CHATIFY_TEST_REDIS_CLUSTER"))
+});
+
+mod three_redis {
+    use super::*;
+
+    async fn with_servers<F: Future<Output = ()>>(behaviour: impl FnOnce(Processes) -> F) {
+        let servers = [
+            Server::start().await,
+            Server::start().await,
+            Server::start().await,
+        ];
+        let addresses = servers.each_ref().map(Server::address);
+        behaviour(buses(&format!("redis://{}", addresses.join(",")))).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn every_kind_of_topic_is_heard() {
+        with_servers(behaviour::every_kind_of_topic_is_heard).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn one_topic_of_one_process_keeps_its_order() {
+        with_servers(behaviour::one_topic_of_one_process_keeps_its_order).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn many_topics_are_confirmed_and_heard() {
+        with_servers(behaviour::many_topics_are_confirmed_and_heard).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_closed_bus_has_said_its_last_words() {
+        with_servers(behaviour::a_closed_bus_has_said_its_last_words).await;
+    }
+}

@@ -2,14 +2,18 @@
 
 #![allow(clippy::unwrap_used, reason = "a test says what must be there")]
 
+mod servers;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use bus::limits::{Limiter, Policy, Unlimited};
 use bus::limits_local::LocalLimiter;
+use servers::{processes, shared};
 
 const EVEN: Policy = Policy::even("even", 10, Duration::from_secs(10)).with_burst(20);
 const STRICT: Policy = Policy::strict("strict", 5, Duration::from_secs(3_600));
+const SHORT: Policy = Policy::strict("short", 3, Duration::from_secs(7));
 const NOW: u64 = 1_800_000_000_000;
 
 mod behaviour {
@@ -124,7 +128,40 @@ macro_rules! contract {
     )*};
 }
 
+fn limiter(variable: &str) -> Arc<dyn Limiter> {
+    processes(&shared(variable), 1).remove(0).limiter
+}
+
 contract!(local, Arc::new(LocalLimiter::new()));
+contract!(redis, limiter("CHATIFY_TEST_REDIS"));
+contract!(redis_cluster, limiter("CHATIFY_TEST_REDIS_CLUSTER"));
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn redis_counts_exactly_as_one_process_does() {
+    // A walk of a few hundred steps with pauses and a clock that sometimes goes back.
+    let (redis, local) = (limiter("CHATIFY_TEST_REDIS"), LocalLimiter::new());
+    let mut chance = 7u64;
+    let mut now = NOW;
+    for step in 0..400 {
+        chance = chance
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        let gap = chance >> 33;
+        now = match gap % 20 {
+            0 => now - 5_000,
+            1..8 => now,
+            _ => now + gap % 900,
+        };
+        for policy in [EVEN, SHORT] {
+            let expected = local.take_now("a", policy, now);
+            assert_eq!(redis.take("a", policy, now).await, expected, "step {step}");
+            assert_eq!(
+                redis.look("a", policy, now).await.allowed,
+                local.look("a", policy, now).await.allowed
+            );
+        }
+    }
+}
 
 #[tokio::test]
 async fn without_limits_everything_passes() {

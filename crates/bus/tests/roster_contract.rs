@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test says what must be there")]
 
+mod servers;
+
 use std::sync::Arc;
 
 use bus::roster::{NodeCard, Roster};
@@ -10,6 +12,7 @@ use bus::roster_local::LocalRoster;
 use protocol::envelope::Standing;
 use protocol::ids::{NodeId, UserId};
 use protocol::user::PresenceStatus;
+use servers::{Server, processes, shared};
 use uuid::Uuid;
 
 type Handles = [Arc<dyn Roster>; 2];
@@ -136,6 +139,39 @@ contract!(local, async {
     let roster = Arc::new(LocalRoster::new());
     [Arc::clone(&roster) as Arc<dyn Roster>, roster]
 });
+
+fn rosters(url: &str) -> Handles {
+    let mut both = processes(url, 2).into_iter();
+    std::array::from_fn(|_| both.next().unwrap().roster)
+}
+
+contract!(redis, async { rosters(&shared("CHATIFY_TEST_REDIS")) });
+contract!(redis_cluster, async {
+    rosters(&shared("CHATIFY_TEST_REDIS_CLUSTER"))
+});
+
+#[tokio::test]
+async fn what_somebody_else_wrote_into_redis_is_nobody() {
+    let server = Server::start().await;
+    let [a, b] = rosters(&server.url());
+    a.beat(card(1)).await.unwrap();
+    a.put(
+        NodeId(1),
+        vec![(user(1), Some(standing(PresenceStatus::Away, 1)))],
+    )
+    .await
+    .unwrap();
+    let keys: Vec<String> = ::redis::from_redis_value(server.ask(&["KEYS", "*"]).await).unwrap();
+    assert_eq!(keys.len(), 2);
+    for key in keys {
+        let forged = r#"99999999999999:0123456789abcdef{"id":7,"name":"x","url":"http://evil"}"#;
+        server.ask(&["HSET", &key, "00000007", forged]).await;
+        server.ask(&["HSET", &key, "00000008", "nonsense"]).await;
+    }
+    assert_eq!(b.beat(card(1)).await.unwrap(), [card(1)]);
+    let found = b.standings(vec![user(1)]).await.unwrap();
+    assert_eq!(found[0].len(), 1);
+}
 
 #[tokio::test(start_paused = true)]
 async fn a_node_that_stops_beating_is_gone_after_its_lease() {

@@ -35,7 +35,7 @@ const HEAD_BYTES_MAX: usize = 16 * 1024;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Answers one request; the address is the peer's.
-pub trait Answer<B>: Clone + Send + 'static {
+pub trait Answer<B>: Clone + Send + Sync + 'static {
     /// The answer.
     fn answer(
         &self,

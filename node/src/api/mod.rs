@@ -69,10 +69,7 @@ pub fn fronted_alone(settings: &Settings, routes: Router) -> Router {
 fn fronted(settings: &Settings, routes: Router) -> Router {
     routes
         .method_not_allowed_fallback(front::not_so)
-        .layer(from_fn_with_state(
-            Arc::new(settings.clone()),
-            front::front,
-        ))
+        .layer(from_fn_with_state(Arc::new(settings.clone()), front::front))
 }
 
 /// The description of every route here.

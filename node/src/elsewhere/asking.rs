@@ -47,7 +47,8 @@ impl Asking {
 
     /// The owner's answer.
     pub(super) fn ask(&self, request: Request<Body>) -> PassedFuture {
-        let asked = timeout(self.deadline, self.client.request(request));
+        let (client, deadline) = (self.client.clone(), self.deadline);
+        let asked = async move { timeout(deadline, client.request(request)).await };
         let mut asked = EndsWithItsWaiter(self.backend.spawn(asked));
         Box::pin(async move {
             match (&mut asked.0).await {

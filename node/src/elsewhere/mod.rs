@@ -14,7 +14,7 @@ mod voucher;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use http::{HeaderMap, HeaderValue, Method, Request, Uri};
+use http::{HeaderMap, HeaderValue, Method, Request, Uri, Version};
 use protocol::ids::NodeId;
 use service::clock::Clock;
 use service::secret::Secret;
@@ -66,12 +66,13 @@ impl Passage {
         let base = self.peers.url(node)?;
         let (mut parts, body) = stray.request.into_parts();
         let target = parts.uri.path_and_query()?.clone();
-        let voucher = self
-            .voucher
-            .write((&parts.method, target.as_str()), stray.client, self.now());
-        parts.uri = format!("{}{target}", base.trim_end_matches('/'))
-            .parse()
-            .ok()?;
+        let voucher =
+            self.voucher
+                .write((&parts.method, target.as_str()), stray.client, self.now());
+        parts.uri = format!("{base}{target}").parse().ok()?;
+        parts.version = Version::HTTP_11;
+        // What the listener has put there is about its own connection.
+        parts.extensions.clear();
         headers::end_to_end(&mut parts.headers);
         parts
             .headers

@@ -59,7 +59,8 @@ async fn asked(request: Request<Body>) -> Result<Passed, BodyError> {
         }
     };
     if let Some(refusal) = answer {
-        let mut refusal = refusal.map(|body| Full::new(body).map_err(|no| match no {}).boxed_unsync());
+        let mut refusal =
+            refusal.map(|body| Full::new(body).map_err(|no| match no {}).boxed_unsync());
         headers::end_to_end(refusal.headers_mut());
         return Ok(Passed::Answered(refusal));
     }

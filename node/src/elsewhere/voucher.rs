@@ -85,7 +85,14 @@ mod tests {
         assert_eq!(voucher("k").read((&Method::POST, TARGET), &good, NOW), None);
         assert_eq!(voucher("k").read((&Method::GET, "/"), &good, NOW), None);
         let other = good.replace("2001:db8::7", "2001:db8::8");
-        for text in [&other, "", " ", "a b", "10.0.0.1 1800000000 ", "\u{e9} 1 AA"] {
+        for text in [
+            &other,
+            "",
+            " ",
+            "a b",
+            "10.0.0.1 1800000000 ",
+            "\u{e9} 1 AA",
+        ] {
             assert_eq!(voucher("k").read(get, text, NOW), None, "{text}");
         }
     }

@@ -111,16 +111,16 @@ impl Polling {
     async fn send(&mut self, room: impl ToString, text: &str) {
         let id = Uuid::new_v4();
         let said = json!({"roomId": room.to_string(), "text": text, "clientId": id});
-        self.say(&format!("427{}", json!(["message:send", said]))).await;
+        self.say(&format!("427{}", json!(["message:send", said])))
+            .await;
         let ack = self.hear("437").await;
         assert!(ack.contains(r#""ok":true"#), "{ack}");
     }
 
     /// Polls the node with this number until the session is over.
     async fn until_unknown(&self, node: usize) {
-        let over = async {
-            while ask(self.nodes[node], &get(&self.target, "")).await.0 != UNKNOWN.0 {}
-        };
+        let over =
+            async { while ask(self.nodes[node], &get(&self.target, "")).await.0 != UNKNOWN.0 {} };
         timeout(PATIENCE, over).await.expect("an end");
         let told = ask(self.nodes[node], &get(&self.target, "")).await;
         assert_eq!((told.0, told.1.as_str()), UNKNOWN);
@@ -167,7 +167,8 @@ async fn a_session_is_upgraded_through_another_node_and_talks_on() {
         let said = json!({"roomId": room, "text": text.trim(), "clientId": Uuid::new_v4()});
         assert_eq!(carried.ask("message:send", said).await["ok"], true);
         at_b.hear(text.trim()).await;
-        let said = json!({"roomId": room, "text": format!("re {round}"), "clientId": Uuid::new_v4()});
+        let said =
+            json!({"roomId": room, "text": format!("re {round}"), "clientId": Uuid::new_v4()});
         assert_eq!(at_b.ask("message:send", said).await["ok"], true);
         carried.hear(&format!("re {round}")).await;
     }
@@ -215,17 +216,24 @@ async fn a_session_of_a_node_that_is_not_there_is_unknown_everywhere() {
 #[tokio::test]
 async fn a_stray_poll_that_is_given_up_ends_its_session_like_any_other() {
     let town = Town::of(2).await;
-    let polling = Polling::open(&town, 0).await;
+    let ann = town.person("Ann").await;
+    let room = town.room(&ann, &[]).await;
+    let polling = Polling::connect(&town, 0, &ann).await;
+    // Says nothing to anybody, and is refused when the session is over.
+    let nothing = format!("42{}", json!(["typing:stop", {"roomId": room}]));
     let given_up = async {
+        let mut hold = std::time::Duration::from_millis(10);
         loop {
-            // The answer comes to nobody: it is given up while it waits, since nothing is there to say.
             let poll = sent(town.nodes[1].address, &get(&polling.target, "")).await;
-            tokio::task::yield_now().await;
+            // This only gives both nodes the time to read it.
+            tokio::time::sleep(hold).await;
             drop(poll);
-            let next = ask(town.nodes[0].address, &post(&polling.target, "3")).await;
-            if next.0 == UNKNOWN.0 {
+            tokio::time::sleep(hold).await;
+            let said = ask(town.nodes[0].address, &post(&polling.target, &nothing)).await;
+            if said.0 == UNKNOWN.0 {
                 return;
             }
+            hold *= 2;
         }
     };
     timeout(PATIENCE, given_up).await.expect("an end");

@@ -204,7 +204,9 @@ impl Fleet {
             keep_owners(slots, &mut stations);
         }
         let after = Arc::new(Layout { map, stations });
-        if before.map == after.map && before.stations.len() == after.stations.len() {
+        // The same numbers may stand for other servers.
+        let ids = |layout: &Layout| layout.stations.iter().map(|s| s.id).collect::<Vec<_>>();
+        if before.map == after.map && ids(&before) == ids(&after) {
             return;
         }
         *self.layout.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&after);

@@ -57,7 +57,7 @@ pub(crate) async fn listen(fleet: Arc<Fleet>, station: Arc<Station>) {
                     tracing::debug!(server = station.server, %error, "Redis cannot be reached");
                 }
             }
-            leave(&fleet, place);
+            leave(&fleet, station.id);
             fleet.doubt.notify_one();
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(PAUSE_MAX);
@@ -67,6 +67,8 @@ pub(crate) async fn listen(fleet: Arc<Fleet>, station: Arc<Station>) {
         () = listening => {}
         () = station.hushed.cancelled() => {}
     }
+    // Whatever it was about when it was dropped.
+    leave(&fleet, station.id);
 }
 
 /// A process that only asks (the limits of a sign-in) listens to nobody, and has no connection for it.
@@ -83,12 +85,12 @@ async fn until_wanted(fleet: &Fleet, station: &Station) {
     }
 }
 
-fn leave(fleet: &Fleet, place: Place) {
-    let lost = fleet.wanted().gone(place);
+fn leave(fleet: &Fleet, station: u32) {
+    let lost = fleet.wanted().gone(station);
+    fleet.count();
     if lost {
         fleet.lost();
     }
-    fleet.count();
 }
 
 /// One connection's life.
@@ -304,7 +306,9 @@ impl Ear {
             self.fleet.doubt.notify_one();
             return;
         }
-        if self.fleet.wanted().ended(name, self.place) {
+        let lost = self.fleet.wanted().ended(name, self.place);
+        self.fleet.count();
+        if lost {
             self.fleet.lost();
             self.fleet.doubt.notify_one();
             self.station.poke.notify_one();

@@ -80,15 +80,15 @@ impl Wanted {
         self.live.insert(place.station, place.generation);
     }
 
-    /// A connection is gone, and all that was held there. Says whether anything that is wanted was.
-    pub(crate) fn gone(&mut self, place: Place) -> bool {
-        if self.is_live(place) {
-            self.live.remove(&place.station);
-        }
+    /// The connection to a server is gone, and all that was held or asked for there. Says whether anything that is wanted
+    /// was held.
+    pub(crate) fn gone(&mut self, station: u32) -> bool {
+        self.live.remove(&station);
+        let there = move |place: Option<Place>| place.is_some_and(|at| at.station == station);
         self.let_go(
-            |_, channel| channel.held == Some(place),
+            |_, channel| there(channel.held),
             |channel| {
-                if channel.busy == Some(place) {
+                if there(channel.busy) {
                     channel.busy = None;
                 }
             },
@@ -252,13 +252,13 @@ mod tests {
         let (name, topic) = channel(1);
         wanted.watch(name, topic);
         wanted.begin(place(1, 1));
-        assert!(!wanted.gone(place(1, 1)));
+        assert!(!wanted.gone(1));
         wanted.begin(place(1, 2));
         assert_eq!(wanted.confirmed(name, place(1, 1)), None);
         assert_eq!(wanted.counts(), (1, 1));
         assert_eq!(wanted.confirmed(name, place(1, 2)), Some(topic));
         assert!(!wanted.ended(name, place(1, 1)));
-        assert!(wanted.gone(place(1, 2)));
+        assert!(wanted.gone(1));
         assert_eq!(wanted.counts(), (1, 1));
     }
 
@@ -316,7 +316,7 @@ mod tests {
                     3 | 4 => perform(&mut wanted, at, owner_at(moved), flag),
                     5 => { wanted.ended(name, at); }
                     6 => {
-                        wanted.gone(at);
+                        wanted.gone(station);
                         generations[station as usize] += 1;
                         wanted.begin(place(station, at.generation + 1));
                     }

@@ -15,6 +15,8 @@ use crate::{Effect, Now};
 
 /// When a changed standing is said again: a lost word costs 2 s, two lost ones 8 s.
 const AGAIN_MILLIS: [u64; 2] = [2_000, 8_000];
+/// A person is said again at most once in this.
+const AGAIN_STEP_MILLIS: u64 = 250;
 /// Who must be read is gathered for this long.
 const GATHER_MILLIS: u64 = 20;
 /// People read at once: one round trip.
@@ -110,8 +112,10 @@ impl Cluster {
             standing,
             again: false,
         });
+        // Rounded up, so that somebody who changes all the time is not said again all the time.
+        let at = |millis: u64| (now.mono + millis).next_multiple_of(AGAIN_STEP_MILLIS);
         self.again
-            .extend(AGAIN_MILLIS.map(|millis| (now.mono + millis, user)));
+            .extend(AGAIN_MILLIS.map(|millis| (at(millis), user)));
     }
 }
 
@@ -180,13 +184,11 @@ impl People {
             }
         }
         self.with_peers(now, out, |peers| peers.list(alive));
-        if back {
-            if let Some(cluster) = &mut self.cluster {
-                cluster.failures = 0;
-                cluster.read_at = None;
-                let again: Vec<UserId> = cluster.slices.values().flatten().copied().collect();
-                again.into_iter().for_each(|user| cluster.want(now, user));
-            }
+        if back && let Some(cluster) = &mut self.cluster {
+            cluster.failures = 0;
+            cluster.read_at = None;
+            let all: Vec<UserId> = cluster.slices.values().flatten().copied().collect();
+            all.into_iter().for_each(|user| cluster.want(now, user));
         }
     }
 

@@ -53,6 +53,19 @@ impl World {
                 self.after(back, Happening::NodeBack { node });
             }
         }
+        // What was on its way is gone too: nobody hears of an incarnation after its end.
+        let open: Vec<u64> = self
+            .wires
+            .iter()
+            .filter(|(_, wire)| wire.client_open)
+            .map(|(conn, _)| *conn)
+            .collect();
+        for conn in open {
+            if let Some(wire) = self.wires.get_mut(&conn) {
+                wire.client_open = false;
+            }
+            self.client_lost(conn);
+        }
         let Some(room) = self.rng.pick(&self.rooms.clone()).copied() else {
             return;
         };

@@ -301,14 +301,20 @@ mod tests {
     #[test]
     fn a_url_is_shown_without_its_password() {
         for (text, shown) in [
-            ("amqp://guest:g%40st@h:5672/%2f", "amqp://guest:***@h:5672/%2f"),
+            (
+                "amqp://guest:g%40st@h:5672/%2f",
+                "amqp://guest:***@h:5672/%2f",
+            ),
             ("mongodb://u:p@ss@a,b/?x=1", "mongodb://u:***@a,b/?x=1"),
             ("redis://:secret@h:1", "redis://:***@h:1"),
             ("redis://u@h", "redis://u@h"),
             ("sqlite:./data/chatify.db", "sqlite:./data/chatify.db"),
         ] {
             let url = Url::parse(text).expect("a URL");
-            assert_eq!((format!("{url} {url:?}"), url.expose()), (format!("{shown} {shown}"), text));
+            assert_eq!(
+                (format!("{url} {url:?}"), url.expose()),
+                (format!("{shown} {shown}"), text)
+            );
         }
         for wrong in ["", "127.0.0.1:6379", "://x", "no url"] {
             assert!(Url::parse(wrong).is_err(), "{wrong}");
