@@ -1,11 +1,11 @@
 //! `chatify mailer`: takes mails from the queue and sends them. It listens to nobody but its operator.
 
-use mailer::{MailConfig, Outlet, Ports};
-use service::config::Settings;
 use std::sync::Arc;
-use tracing::info;
 
 use bus::mail::MailQueue;
+use mailer::{MailConfig, Outlet, Ports};
+use service::config::Settings;
+use tracing::info;
 
 use super::wanted::Wanted;
 use super::{Life, backends, live};

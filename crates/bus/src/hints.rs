@@ -16,9 +16,11 @@ pub enum BusEvent {
     Said(Envelope),
     /// The bus has confirmed a topic: what is published from now on arrives, as long as nothing is lost. Said again
     /// after each time that the subscription had to be made anew (a reconnect, a failover, a moved slot); then
-    /// something may have been lost before it.
+    /// something may have been lost before it, and the topic's head must be compared *now*: a comparison at the time
+    /// of [`BusEvent::Lost`] came too early for what was published since. May overtake envelopes that came before it.
     Watched(Topic),
-    /// Envelopes of any topic may have been lost: heads must be compared.
+    /// Envelopes of any topic may have been lost: heads must be compared. Said when the loss is noticed, which may be
+    /// long before the topics are watched again. Overtakes everything that waits.
     Lost,
 }
 
@@ -26,7 +28,7 @@ pub enum BusEvent {
 pub trait Bus: Send + Sync + 'static {
     /// Hands an envelope over for everybody who watches its topic. Never blocks and never fails: what a full queue or a
     /// server that is away does not take is dropped and counted. Envelopes of one process on one topic are sent in
-    /// the order of the calls.
+    /// the order of the calls, unless the topic moves to another server at that moment.
     fn publish(&self, envelope: Envelope);
 
     /// A topic's envelopes are wanted from now on. Confirmed by [`BusEvent::Watched`]; asked for again until it is.

@@ -39,6 +39,9 @@ pub struct NodeCard {
     pub url: String,
 }
 
+/// How one person stands, by node; at most once each.
+pub type ByNode = Vec<(NodeId, Standing)>;
+
 /// The roster of a cluster.
 pub trait Roster: Send + Sync + 'static {
     /// Renews this node's lease and returns all that are alive, this one included.
@@ -56,8 +59,5 @@ pub trait Roster: Send + Sync + 'static {
 
     /// How people stand on all nodes that were ever put and not forgotten; whether a node is alive is the reader's to
     /// check against the last beat. In the order asked.
-    fn standings(
-        &self,
-        people: Vec<UserId>,
-    ) -> Future<'_, Result<Vec<Vec<(NodeId, Standing)>>, Away>>;
+    fn standings(&self, people: Vec<UserId>) -> Future<'_, Result<Vec<ByNode>, Away>>;
 }

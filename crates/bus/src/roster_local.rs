@@ -9,7 +9,7 @@ use protocol::ids::{NodeId, UserId};
 use tokio::time::Instant;
 
 use crate::Future;
-use crate::roster::{Away, LEASE, NodeCard, Roster, STANDING_TTL};
+use crate::roster::{Away, ByNode, LEASE, NodeCard, Roster, STANDING_TTL};
 
 /// A roster in memory.
 #[derive(Clone, Default)]
@@ -56,7 +56,7 @@ impl State {
         }
     }
 
-    fn standing(&self, user: UserId, now: Instant) -> Vec<(NodeId, Standing)> {
+    fn standing(&self, user: UserId, now: Instant) -> ByNode {
         let by_node = self.people.get(&user).into_iter().flatten();
         by_node
             .filter(|(_, (_, until))| *until > now)
@@ -88,10 +88,7 @@ impl Roster for LocalRoster {
         Box::pin(std::future::ready(Ok(())))
     }
 
-    fn standings(
-        &self,
-        people: Vec<UserId>,
-    ) -> Future<'_, Result<Vec<Vec<(NodeId, Standing)>>, Away>> {
+    fn standings(&self, people: Vec<UserId>) -> Future<'_, Result<Vec<ByNode>, Away>> {
         let state = self.locked();
         let now = Instant::now();
         let found = people.iter().map(|user| state.standing(*user, now));

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bus::limits::{Limiter, Policy, Unlimited};
 use bus::limits_local::LocalLimiter;
-use servers::{processes, shared};
+use servers::{Server, processes, shared};
 
 const EVEN: Policy = Policy::even("even", 10, Duration::from_secs(10)).with_burst(20);
 const STRICT: Policy = Policy::strict("strict", 5, Duration::from_secs(3_600));
@@ -135,6 +135,24 @@ fn limiter(variable: &str) -> Arc<dyn Limiter> {
 contract!(local, Arc::new(LocalLimiter::new()));
 contract!(redis, limiter("CHATIFY_TEST_REDIS"));
 contract!(redis_cluster, limiter("CHATIFY_TEST_REDIS_CLUSTER"));
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn several_servers_share_the_budgets() {
+    let servers = [Server::start().await, Server::start().await];
+    let addresses = servers.each_ref().map(Server::address);
+    let both = processes(&format!("redis://{}", addresses.join(",")), 2);
+    for n in 0..100 {
+        let key = format!("key {n}");
+        for process in both.iter().cycle().take(5) {
+            assert!(process.limiter.take(&key, STRICT, NOW).await.allowed);
+        }
+        assert!(!both[0].limiter.take(&key, STRICT, NOW).await.allowed);
+    }
+    for server in &servers {
+        let keys: usize = ::redis::from_redis_value(server.ask(&["DBSIZE"]).await).unwrap();
+        assert!((20..80).contains(&keys), "{keys}");
+    }
+}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn redis_counts_exactly_as_one_process_does() {

@@ -191,6 +191,7 @@ async fn a_failover_by_hand_and_a_killed_master_leave_nothing_silent() {
     let (master, _) = cluster.pair().await;
     cluster.nodes[master].kill();
     let begun = Instant::now();
+    until("the loss is noticed", async || !b.bus.healthy()).await;
     let again = repaired(&b, &mut events).await.len();
     let repair = begun.elapsed();
     let (first, all) = all_heard(&a.bus, &mut events, 200).await;
@@ -202,6 +203,25 @@ async fn a_failover_by_hand_and_a_killed_master_leave_nothing_silent() {
     cluster.settled().await;
     let (_, all) = all_heard(&a.bus, &mut events, 200).await;
     println!("the killed master is back as a replica: all heard within {all:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_master_that_freezes_is_replaced_and_may_come_back() {
+    let cluster = RedisCluster::start().await;
+    let (a, b, mut events) = watching(&cluster.url(), 100).await;
+    let (master, _) = cluster.pair().await;
+    cluster.nodes[master].freeze();
+    let begun = Instant::now();
+    repaired(&b, &mut events).await;
+    let repair = begun.elapsed();
+    let (first, all) = all_heard(&a.bus, &mut events, 100).await;
+    println!(
+        "SIGSTOP of a master: watched again after {repair:?}; then heard {first:?} to {all:?}"
+    );
+    cluster.nodes[master].thaw();
+    cluster.settled().await;
+    all_heard(&a.bus, &mut events, 100).await;
+    until("nothing stays unconfirmed", async || b.bus.healthy()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -372,6 +392,48 @@ async fn nothing_in_redis_tells_whom_it_is_about() {
             "{name}"
         );
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_user_with_the_few_rights_that_the_schema_names_is_enough() {
+    let server = Server::start().await;
+    let schema = include_str!("../src/redis/schema.md");
+    let rights = schema
+        .split("ACL SETUSER ")
+        .nth(1)
+        .unwrap()
+        .split("```")
+        .next()
+        .unwrap();
+    let words: Vec<&str> = ["ACL", "SETUSER"]
+        .into_iter()
+        .chain(rights.split_whitespace())
+        .collect();
+    server.ask(&words).await;
+    let url = format!("redis://chatify:PASSWORD@{}", server.address());
+    let (a, b, mut events) = watching(&url, 3).await;
+    all_heard(&a.bus, &mut events, 3).await;
+    b.bus.unwatch(Topic::Room(room(0)));
+    b.bus.watch(Topic::Room(room(9)));
+    while next(&mut events).await != BusEvent::Watched(Topic::Room(room(9))) {}
+    let card = NodeCard {
+        id: NodeId(1),
+        name: "a".into(),
+        url: "http://127.0.0.1:1".into(),
+    };
+    assert_eq!(a.roster.beat(card.clone()).await.unwrap(), [card]);
+    let user = UserId(Uuid::from_u128(1));
+    a.roster.put(NodeId(1), vec![(user, None)]).await.unwrap();
+    a.roster.standings(vec![user]).await.unwrap();
+    a.roster.leave(NodeId(1)).await.unwrap();
+    for policy in [
+        Policy::even("even", 5, Duration::from_secs(60)),
+        Policy::strict("strict", 5, Duration::from_secs(60)),
+    ] {
+        a.limiter.take("a", policy, 1_800_000_000_000).await;
+        a.limiter.look("a", policy, 1_800_000_000_000).await;
+    }
+    assert_eq!(a.counters.limits_local.get(), 0);
 }
 
 #[tokio::test]

@@ -150,6 +150,22 @@ contract!(redis_cluster, async {
     rosters(&shared("CHATIFY_TEST_REDIS_CLUSTER"))
 });
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn several_servers_share_the_people() {
+    let servers = [
+        Server::start().await,
+        Server::start().await,
+        Server::start().await,
+    ];
+    let addresses = servers.each_ref().map(Server::address);
+    let both = rosters(&format!("redis://{}", addresses.join(",")));
+    behaviour::many_people_are_put_and_asked_in_one_call(both).await;
+    for server in &servers {
+        let keys: usize = ::redis::from_redis_value(server.ask(&["DBSIZE"]).await).unwrap();
+        assert!((1_000..2_500).contains(&keys), "{keys}");
+    }
+}
+
 #[tokio::test]
 async fn what_somebody_else_wrote_into_redis_is_nobody() {
     let server = Server::start().await;

@@ -187,10 +187,13 @@ impl Checker {
             }
             Event::Restored { room, epoch, seq } => {
                 let room = self.room(room);
+                // Their right to what they heard can no longer be read off the log: it was cut off, or the return was that
+                // gave it.
+                let log = &room.log;
+                room.runs
+                    .retain(|ended| ended.run.to <= seq && !log.comes_after(ended.run.user, seq));
                 room.log.restored(epoch, seq);
                 room.sends.restored(seq);
-                // Their right to what they heard can no longer be read off the log.
-                room.runs.retain(|ended| ended.run.to <= seq);
             }
             Event::Settled => self.settled = true,
         }

@@ -146,6 +146,14 @@ impl Log {
         self.head = self.head.min(seq);
     }
 
+    /// Whether somebody became a member above a place.
+    pub(crate) fn comes_after(&self, user: UserId, seq: Seq) -> bool {
+        let comes = |passage: &Passage| matches!(passage, Passage::Came(who) if *who == user);
+        self.passages
+            .range(seq + 1..)
+            .any(|(_, (passage, _))| comes(passage))
+    }
+
     /// Entries in the log as it was read.
     pub(crate) fn entries(&self) -> u64 {
         self.places.values().filter(|place| place.logged).count() as u64

@@ -450,6 +450,38 @@ fn a_member_who_came_back_may_read_what_lies_between() {
     assert_eq!(judge(&events).count(Anomaly::HeardOutside), 1);
 }
 
+/// Seed 27815: the return that gave them the right was cut off by a backup that was put back.
+#[test]
+fn what_a_returned_member_heard_stays_right_when_the_return_is_cut_off() {
+    let mut events = right();
+    events.retain(|event| !matches!(event, Event::Log { .. } | Event::Settled));
+    events.extend([
+        passed(1, Passage::Came(user(1))),
+        passed(2, Passage::Came(user(2))),
+    ]);
+    events.extend([log(3, said(1)), log(4, said(2)), log(5, said(3))]);
+    events.extend([
+        passed(6, Passage::Went(user(2))),
+        log(7, said(7)),
+        passed(8, Passage::Came(user(2))),
+    ]);
+    events.extend([
+        Event::Disconnect { conn: 1 },
+        Event::Disconnect { conn: 2 },
+        connect(3, 2),
+        start(3, 5),
+    ]);
+    events.extend((6..=7).map(|seq| deliver(3, seq, Content::default())));
+    events.push(Event::Disconnect { conn: 3 });
+    assert_eq!(judge(&events).count(Anomaly::HeardOutside), 0);
+    events.push(Event::Restored {
+        room: ROOM,
+        epoch: Epoch(10),
+        seq: 7,
+    });
+    assert_eq!(judge(&events).count(Anomaly::HeardOutside), 0);
+}
+
 #[test]
 fn a_refusal_that_was_stored_is_found() {
     planted(Anomaly::Denied, |events| {

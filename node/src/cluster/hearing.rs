@@ -63,10 +63,10 @@ impl Ears {
                 self.hear(envelope);
             }
             BusEvent::Watched(Topic::Room(room)) => {
-                self.to_home(room.as_u128(), Input::Watched { room });
+                self.tell_home(room.as_u128(), Input::Watched { room });
             }
             BusEvent::Watched(Topic::People(slice)) => {
-                self.to_all(|| Input::PeopleWatched { slice });
+                self.tell_all(|| Input::PeopleWatched { slice });
             }
             BusEvent::Watched(Topic::Everyone) => self.said.may_have_missed(),
             BusEvent::Lost => {
@@ -74,7 +74,7 @@ impl Ears {
                 self.line.metrics.bus_lost.increment(1);
                 self.said.may_have_missed();
                 self.line.desk.keep_all();
-                self.to_all(|| Input::BusLost);
+                self.tell_all(|| Input::BusLost);
             }
         }
     }
@@ -82,19 +82,19 @@ impl Ears {
     fn hear(&mut self, envelope: Envelope) {
         match envelope {
             Envelope::Grown { hint } => {
-                self.to_home(hint.room.as_u128(), Input::Hint(hint));
+                self.tell_home(hint.room.as_u128(), Input::Hint(hint));
             }
             Envelope::Typing { room, user, active } => {
                 let passing = Passing::Typing { user, active };
-                self.to_home(room.as_u128(), Input::Passing { room, passing });
+                self.tell_home(room.as_u128(), Input::Passing { room, passing });
             }
             Envelope::Receipt { room, user, marker } => {
                 let passing = Passing::Receipt { user, marker };
-                self.to_home(room.as_u128(), Input::Passing { room, passing });
+                self.tell_home(room.as_u128(), Input::Passing { room, passing });
             }
             Envelope::Added { user, room } => {
                 let command = PersonCommand::Tell(Told::AddedTo { room });
-                self.to_home(user.as_u128(), Input::Person { user, command });
+                self.tell_home(user.as_u128(), Input::Person { user, command });
             }
             Envelope::ReadOn {
                 user,
@@ -110,7 +110,7 @@ impl Ears {
                     mentions,
                     except: None,
                 });
-                self.to_home(user.as_u128(), Input::Person { user, command });
+                self.tell_home(user.as_u128(), Input::Person { user, command });
             }
             Envelope::Standing {
                 user,
@@ -118,7 +118,7 @@ impl Ears {
                 standing,
             } => {
                 let command = PersonCommand::Stands { node, standing };
-                self.to_home(user.as_u128(), Input::Person { user, command });
+                self.tell_home(user.as_u128(), Input::Person { user, command });
             }
             Envelope::Revoked { sessions, reason } => {
                 if !self.said.revoked(sessions, &reason) {
@@ -128,12 +128,12 @@ impl Ears {
         }
     }
 
-    fn to_home(&mut self, key: u128, input: Input) {
+    fn tell_home(&mut self, key: u128, input: Input) {
         let home = home_of(key, self.shards.len() as u8);
         self.post(usize::from(home.0), input);
     }
 
-    fn to_all(&mut self, input: impl Fn() -> Input) {
+    fn tell_all(&mut self, input: impl Fn() -> Input) {
         for shard in 0..self.shards.len() {
             self.post(shard, input());
         }

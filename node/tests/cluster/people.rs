@@ -1,11 +1,11 @@
 //! Who is there, seen from another node.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
 use crate::faults::Drops;
-use crate::socket::Socket;
+use crate::socket::{PATIENCE, Socket};
 use crate::town::{Person, Town};
 
 /// How somebody is, as a watching socket is answered.
@@ -32,7 +32,7 @@ async fn acquainted(nodes: usize) -> (Town, Person, Person, Socket) {
 
 #[tokio::test]
 async fn whoever_comes_and_goes_on_one_node_is_seen_on_another() {
-    let (town, ann, _ben, mut watcher) = acquainted(2).await;
+    let (town, ann, ben, mut watcher) = acquainted(2).await;
     assert_eq!(watch(&mut watcher, &ann).await, "offline");
     let mut socket = town.connect(0, &ann).await;
     watcher.sees(&ann.name(), &["online"]).await;
@@ -41,7 +41,7 @@ async fn whoever_comes_and_goes_on_one_node_is_seen_on_another() {
     watcher.sees(&ann.name(), &["dnd"]).await;
     // Who asks only now is told the same, over REST too.
     let path = format!("/v1/presence?users={}", ann.id);
-    let seen = town.call(1, &_ben, "GET", &path, Value::Null).await;
+    let seen = town.call(1, &ben, ("GET", &path), Value::Null).await;
     assert_eq!(status(&seen["users"]), "dnd");
     drop(socket);
     watcher.sees(&ann.name(), &["offline"]).await;
@@ -55,15 +55,13 @@ async fn whoever_is_connected_already_is_found_by_the_first_who_asks() {
     let online = async {
         loop {
             // Her node tells the roster a moment after she came.
-            let seen = town.call(1, &ben, "GET", &path, Value::Null).await;
+            let seen = town.call(1, &ben, ("GET", &path), Value::Null).await;
             if status(&seen["users"]) == "online" {
                 return;
             }
         }
     };
-    tokio::time::timeout(crate::socket::PATIENCE, online)
-        .await
-        .unwrap();
+    tokio::time::timeout(PATIENCE, online).await.unwrap();
     assert_eq!(watch(&mut watcher, &ann).await, "online");
 }
 
@@ -78,9 +76,15 @@ async fn moving_to_another_node_shows_nobody_as_gone() {
     watcher.sees(&ann.name(), &["away"]).await;
     drop(first);
     let mut second = town.connect(1, &ann).await;
-    // Her word has moved with her: the next thing that anybody sees is her next word, and neither offline nor online
-    // in between, though her first node has let go of her by then.
-    tokio::time::sleep(std::time::Duration::from_secs(6)).await;
+    let mut looks = tokio::time::interval(Duration::from_millis(50));
+    let let_go = async {
+        while town.nodes[0].stands_in_roster(ann.id).await {
+            looks.tick().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, let_go).await.unwrap();
+    // Her first node has let go of her, and her word has moved with her: the next thing that anybody sees is her next
+    // word, and neither offline nor online in between.
     let dnd = json!({"status": "dnd"});
     assert_eq!(second.ask("presence:set", dnd).await["ok"], true);
     let next = watcher
@@ -133,7 +137,7 @@ async fn while_the_roster_is_away_nobody_knows_and_afterwards_everybody_does() {
     watcher.sees(&ann.name(), &["unknown"]).await;
     // Whoever is connected to the node that is asked is known by it all the same.
     let path = format!("/v1/presence?users={}", ben.id);
-    let seen = town.call(1, &ann, "GET", &path, Value::Null).await;
+    let seen = town.call(1, &ann, ("GET", &path), Value::Null).await;
     assert_eq!(status(&seen["users"]), "online");
     town.nodes
         .iter()
@@ -159,8 +163,6 @@ async fn a_node_that_leaves_is_gone_from_the_list_at_once() {
             assert!(peers.changed().await);
         }
     };
-    tokio::time::timeout(crate::socket::PATIENCE, gone)
-        .await
-        .unwrap();
+    tokio::time::timeout(PATIENCE, gone).await.unwrap();
     watcher.sees(&ann.name(), &["offline"]).await;
 }

@@ -9,7 +9,7 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use bus::hints_local::LocalBus;
 use bus::limits::Unlimited;
-use bus::roster::NodeCard;
+use bus::roster::{NodeCard, Roster as _};
 use bus::roster_local::LocalRoster;
 use http::Request;
 use node::cluster::{Cluster, Peers};
@@ -61,6 +61,14 @@ pub(crate) struct Person {
     pub(crate) id: UserId,
     pub(crate) session: SessionId,
     token: String,
+}
+
+impl Place {
+    /// Whether the roster says that somebody is connected here.
+    pub(crate) async fn stands_in_roster(&self, who: UserId) -> bool {
+        let found = self.roster.standings(vec![who]).await.unwrap();
+        found[0].iter().any(|(node, _)| *node == self.id)
+    }
 }
 
 impl Person {
@@ -163,7 +171,7 @@ impl Town {
     pub(crate) async fn room(&self, owner: &Person, members: &[&Person]) -> RoomId {
         let ids: Vec<_> = members.iter().map(|member| member.id).collect();
         let body = json!({"type": "group", "name": "a room", "memberIds": ids});
-        let made = self.call(0, owner, "POST", "/v1/rooms", body).await;
+        let made = self.call(0, owner, ("POST", "/v1/rooms"), body).await;
         made["id"].as_str().unwrap().parse().unwrap()
     }
 
@@ -177,8 +185,7 @@ impl Town {
         &self,
         node: usize,
         who: &Person,
-        method: &str,
-        path: &str,
+        (method, path): (&str, &str),
         body: Value,
     ) -> Value {
         let request = Request::builder()

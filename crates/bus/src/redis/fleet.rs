@@ -3,10 +3,10 @@
 //! A server has three connections: one to publish, one to listen, one to ask (roster and limits). None waits for another.
 
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use protocol::envelope::Envelope;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -34,12 +34,17 @@ pub(crate) struct Fleet {
     pub(crate) doubt: Notify,
     /// Nodes that were alive at the last beat; 0 when this process does not beat.
     pub(crate) nodes: AtomicUsize,
+    /// Speakers and listeners: the bus is closed when they have ended.
+    pub(crate) talking: TaskTracker,
+    /// Everybody else.
     pub(crate) tasks: TaskTracker,
     /// Ends everything.
     pub(crate) over: CancellationToken,
     /// Ends speaking and listening.
     pub(crate) hushed: CancellationToken,
-    layout: RwLock<Arc<Layout>>,
+    layout: watch::Sender<Arc<Layout>>,
+    /// For the limits, while nobody is known to own a name.
+    pub(crate) unowned: Breaker,
     /// Held while another layout is made of the present one.
     drawing: Mutex<()>,
     wanted: Mutex<Wanted>,
@@ -109,13 +114,15 @@ impl Fleet {
             teller,
             doubt: Notify::new(),
             nodes: AtomicUsize::new(0),
+            talking: TaskTracker::new(),
             tasks: TaskTracker::new(),
             hushed: over.child_token(),
             over,
-            layout: RwLock::new(Arc::new(Layout {
+            layout: watch::Sender::new(Arc::new(Layout {
                 map: Map::unknown(),
                 stations: Vec::new(),
             })),
+            unowned: Breaker::new(),
             drawing: Mutex::default(),
             wanted: Mutex::default(),
             stations: AtomicU32::new(0),
@@ -128,7 +135,7 @@ impl Fleet {
                 map: Map::rendezvous(&fleet.seeds),
                 stations: stations.collect(),
             };
-            *fleet.layout.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(layout);
+            fleet.layout.send_replace(Arc::new(layout));
         }
         fleet
     }
@@ -146,7 +153,16 @@ impl Fleet {
     }
 
     pub(crate) fn layout(&self) -> Arc<Layout> {
-        Arc::clone(&self.layout.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.layout.borrow())
+    }
+
+    /// The server that owns a name, as soon as one is known to.
+    pub(crate) async fn owner_soon(&self, name: &Name) -> Option<Arc<Station>> {
+        let mut layouts = self.layout.subscribe();
+        let found = layouts
+            .wait_for(|layout| layout.owner(name).is_some())
+            .await;
+        found.ok()?.owner(name).map(Arc::clone)
     }
 
     /// The books of the subscriptions. Never held across an await.
@@ -209,14 +225,18 @@ impl Fleet {
         if before.map == after.map && ids(&before) == ids(&after) {
             return;
         }
-        *self.layout.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&after);
+        self.layout.send_replace(Arc::clone(&after));
         for station in &before.stations {
             if !after.stations.iter().any(|kept| kept.id == station.id) {
                 station.over.cancel();
             }
         }
         let servers: Vec<&str> = after.stations.iter().map(|s| s.server.as_str()).collect();
-        tracing::info!(?servers, "the owners of the bus's channels have changed");
+        if ids(&before) == ids(&after) {
+            tracing::debug!(?servers, "slots of the Redis Cluster have moved");
+        } else {
+            tracing::info!(?servers, "the Redis Cluster has other masters");
+        }
         if self.wanted().remap(|name| after.owner_id(name)) {
             self.lost();
         }
@@ -251,9 +271,9 @@ impl Fleet {
             over,
         });
         let (fleet, here) = (Arc::clone(self), Arc::clone(&station));
-        self.tasks.spawn(speak::speak(fleet, here, queue));
+        self.talking.spawn(speak::speak(fleet, here, queue));
         let (fleet, here) = (Arc::clone(self), Arc::clone(&station));
-        self.tasks.spawn(listen::listen(fleet, here));
+        self.talking.spawn(listen::listen(fleet, here));
         let (fleet, here) = (Arc::clone(self), Arc::clone(&station));
         self.tasks.spawn(line::keep(fleet, here, ends));
         // Whoever closes the bus closes it everywhere.

@@ -58,16 +58,26 @@ impl RedisLimiter {
 
     /// What Redis kept of a budget; `None` when it did not say in time.
     async fn kept(&self, name: &Name, command: &Cmd) -> Option<Vec<u8>> {
-        let layout = self.fleet.layout();
-        let station = layout.owner(name)?;
-        if !station.breaker.lets_through() {
+        let owner = self.fleet.layout().owner(name).map(Arc::clone);
+        let breaker = owner
+            .as_ref()
+            .map_or(&self.fleet.unowned, |owner| &owner.breaker);
+        if !breaker.lets_through() {
             return None;
         }
-        let asked = tokio::time::timeout(self.deadline, self.ask(station, command)).await;
-        let kept = asked.ok().flatten();
+        let asking = async {
+            match &owner {
+                Some(owner) => self.ask(owner, command).await,
+                None => self.ask(&self.fleet.owner_soon(name).await?, command).await,
+            }
+        };
+        let kept = tokio::time::timeout(self.deadline, asking)
+            .await
+            .ok()
+            .flatten();
         match kept {
-            Some(_) => station.breaker.worked(),
-            None => station.breaker.failed(),
+            Some(_) => breaker.worked(),
+            None => breaker.failed(),
         }
         kept
     }

@@ -88,7 +88,8 @@ async fn until_wanted(fleet: &Fleet, station: &Station) {
 fn leave(fleet: &Fleet, station: u32) {
     let lost = fleet.wanted().gone(station);
     fleet.count();
-    if lost {
+    // At the end nobody wants to know.
+    if lost && !fleet.hushed.is_cancelled() {
         fleet.lost();
     }
 }
@@ -112,6 +113,8 @@ struct Ear {
     broken: Notify,
     /// The server does not own the beat's slot any more.
     beat_ended: AtomicBool,
+    /// The server has ended something that is wanted, and nobody was told yet: a failover ends hundreds at once.
+    lost: AtomicBool,
 }
 
 impl Session {
@@ -129,6 +132,7 @@ impl Session {
             heard_ms: AtomicU64::new(0),
             broken: Notify::new(),
             beat_ended: AtomicBool::new(false),
+            lost: AtomicBool::new(false),
         });
         fleet.wanted().begin(place);
         let listening = Arc::clone(&ear);
@@ -175,6 +179,10 @@ impl Session {
 
     /// Asks for all that is wanted here and not held. Says whether the server refused some of it.
     async fn work(&self, connection: &mut MultiplexedConnection) -> Result<bool, RedisError> {
+        if self.ear.lost.swap(false, Ordering::Relaxed) {
+            self.fleet.count();
+            self.fleet.lost();
+        }
         loop {
             let layout = self.fleet.layout();
             let place = self.ear.place;
@@ -283,7 +291,9 @@ impl Ear {
             (PushKind::Subscribe | PushKind::SSubscribe, [Value::BulkString(channel), ..]) => {
                 if let Some(name) = Name::read(channel) {
                     let mut wanted = self.fleet.wanted();
-                    if let Some(topic) = wanted.confirmed(name, self.place) {
+                    // Read under the lock: whoever changes the owners looks at what is held afterwards.
+                    let owner = self.fleet.layout().owner_id(&name);
+                    if let Some(topic) = wanted.confirmed(name, self.place, owner) {
                         self.fleet.teller.watched(topic);
                     }
                 }
@@ -307,9 +317,8 @@ impl Ear {
             return;
         }
         let lost = self.fleet.wanted().ended(name, self.place);
-        self.fleet.count();
         if lost {
-            self.fleet.lost();
+            self.lost.store(true, Ordering::Relaxed);
             self.fleet.doubt.notify_one();
             self.station.poke.notify_one();
         }

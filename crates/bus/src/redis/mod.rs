@@ -110,12 +110,9 @@ impl Bus for RedisBus {
     fn close(&self) -> Future<'_, ()> {
         Box::pin(async move {
             self.fleet.hushed.cancel();
-            let hushed = async {
-                for station in &self.fleet.layout().stations {
-                    station.words.closed().await;
-                }
-            };
-            if tokio::time::timeout(CLOSE_DEADLINE, hushed).await.is_err() {
+            self.fleet.talking.close();
+            let ended = tokio::time::timeout(CLOSE_DEADLINE, self.fleet.talking.wait()).await;
+            if ended.is_err() {
                 tracing::warn!("hints that still waited were not published");
             }
             self.fleet.teller.close();

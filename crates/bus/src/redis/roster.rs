@@ -13,7 +13,7 @@ use crate::Future;
 use crate::redis::ask::{Question, ask};
 use crate::redis::fleet::Fleet;
 use crate::redis::scripts;
-use crate::roster::{Away, LEASE, NodeCard, Roster, STANDING_TTL};
+use crate::roster::{Away, ByNode, LEASE, NodeCard, Roster, STANDING_TTL};
 use crate::seal::{Kind, Name};
 
 pub(crate) struct RedisRoster {
@@ -77,7 +77,7 @@ impl RedisRoster {
         serde_json::from_slice(body).ok()
     }
 
-    fn standing(&self, name: &Name, answer: &Value) -> Vec<(NodeId, Standing)> {
+    fn standing(&self, name: &Name, answer: &Value) -> ByNode {
         let values: Vec<&Value> = match answer {
             Value::Map(pairs) => pairs.iter().map(|(_, value)| value).collect(),
             Value::Array(flat) => flat.iter().skip(1).step_by(2).collect(),
@@ -137,10 +137,7 @@ impl Roster for RedisRoster {
         })
     }
 
-    fn standings(
-        &self,
-        people: Vec<UserId>,
-    ) -> Future<'_, Result<Vec<Vec<(NodeId, Standing)>>, Away>> {
+    fn standings(&self, people: Vec<UserId>) -> Future<'_, Result<Vec<ByNode>, Away>> {
         Box::pin(async move {
             let question = |user: &UserId| {
                 let name = self.person(*user);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use redis::aio::MultiplexedConnection;
 use redis::{Pipeline, RedisError, Value};
 
 use crate::redis::fleet::Fleet;
@@ -12,8 +13,10 @@ use crate::redis::map::{Told, read_slots};
 
 /// How often the owners are looked at when nothing is odd.
 const PERIOD: Duration = Duration::from_secs(5);
-/// The pause between two looks, and after a look that found nobody.
-const PAUSE: Duration = Duration::from_millis(100);
+/// The pause after a look that brought news; doubled after each that did not, up to [`PAUSE_MAX`].
+const PAUSE_MIN: Duration = Duration::from_millis(100);
+/// The longest pause before a doubt is looked into.
+const PAUSE_MAX: Duration = Duration::from_millis(500);
 /// How long a node may take to answer.
 const DEADLINE: Duration = Duration::from_millis(700);
 /// Nodes that are remembered to ask.
@@ -22,24 +25,27 @@ const NODES_MAX: usize = 64;
 /// Keeps the fleet's map until it is over.
 pub(crate) async fn keep(fleet: Arc<Fleet>) {
     let keeping = async {
-        let mut nodes = fleet.seeds.clone();
+        let (mut nodes, mut known, mut in_doubt) = (fleet.seeds.clone(), None, true);
+        let mut pause = PAUSE_MIN;
         loop {
-            match look(&fleet, &nodes).await {
-                Some(told) => {
-                    fleet.adopt(&told);
-                    nodes = told.nodes;
-                    nodes.truncate(NODES_MAX);
-                    // The seeds stay: they may be a name that finds whoever is left.
-                    let missing = fleet.seeds.iter().filter(|seed| !nodes.contains(seed));
-                    nodes.extend(missing.cloned().collect::<Vec<_>>());
-                    tokio::select! {
-                        () = fleet.doubt.notified() => {}
-                        () = tokio::time::sleep(PERIOD) => {}
-                    }
+            let told = look(&fleet, &nodes, in_doubt).await;
+            // A doubt that lasts (a shard without a master) must not keep everybody busy.
+            pause = if told == known {
+                (pause * 2).min(PAUSE_MAX)
+            } else {
+                PAUSE_MIN
+            };
+            in_doubt = true;
+            if let Some(told) = &told {
+                fleet.adopt(told);
+                nodes = to_ask(&fleet.seeds, told);
+                tokio::select! {
+                    () = fleet.doubt.notified() => {}
+                    () = tokio::time::sleep(PERIOD) => in_doubt = false,
                 }
-                None => tracing::debug!("no node of the Redis Cluster tells who owns what"),
             }
-            tokio::time::sleep(PAUSE).await;
+            known = told;
+            tokio::time::sleep(pause).await;
         }
     };
     tokio::select! {
@@ -48,10 +54,31 @@ pub(crate) async fn keep(fleet: Arc<Fleet>) {
     }
 }
 
-/// What the best informed node tells.
-async fn look(fleet: &Fleet, nodes: &[String]) -> Option<Told> {
-    let asked = nodes.iter().map(|node| async move {
-        match tokio::time::timeout(DEADLINE, ask(fleet, node)).await {
+/// The seeds stay: they may be a name that finds whoever is left.
+fn to_ask(seeds: &[String], told: &Told) -> Vec<String> {
+    let mut nodes: Vec<String> = told.nodes.iter().take(NODES_MAX).cloned().collect();
+    for seed in seeds {
+        if !nodes.contains(seed) {
+            nodes.push(seed.clone());
+        }
+    }
+    nodes
+}
+
+/// What the best informed node tells. Without doubt only those are asked that there is a line to: the masters.
+async fn look(fleet: &Fleet, nodes: &[String], in_doubt: bool) -> Option<Told> {
+    let layout = fleet.layout();
+    let line_to = |node: &str| {
+        let station = layout
+            .stations
+            .iter()
+            .find(|station| station.server == node);
+        station.and_then(|station| station.line.now())
+    };
+    let asked = nodes.iter().map(|node| (node, line_to(node)));
+    let asked = asked.filter(|(_, line)| in_doubt || line.is_some());
+    let asked = asked.map(|(node, line)| async move {
+        match tokio::time::timeout(DEADLINE, ask(fleet, node, line)).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(error)) => {
                 tracing::debug!(node, %error, "a node does not tell who owns what");
@@ -65,14 +92,13 @@ async fn look(fleet: &Fleet, nodes: &[String]) -> Option<Told> {
 }
 
 /// Whether the node sees its cluster whole, and its epoch; and what it tells.
-async fn ask(fleet: &Fleet, node: &str) -> Result<Option<((bool, u64), Told)>, RedisError> {
-    let layout = fleet.layout();
-    let station = layout
-        .stations
-        .iter()
-        .find(|station| station.server == node);
-    let mut connection = match station.and_then(|station| station.line.now()) {
-        Some(connection) => connection,
+async fn ask(
+    fleet: &Fleet,
+    node: &str,
+    line: Option<MultiplexedConnection>,
+) -> Result<Option<((bool, u64), Told)>, RedisError> {
+    let mut connection = match line {
+        Some(line) => line,
         None => fleet.access.connect(node, None).await?,
     };
     let mut pipeline = Pipeline::new();

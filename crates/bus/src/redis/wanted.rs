@@ -99,7 +99,7 @@ impl Wanted {
     pub(crate) fn remap(&mut self, owner: impl Fn(&Name) -> Option<u32>) -> bool {
         let strayed = |name: &Name, channel: &Channel| {
             let held = channel.held.map(|place| place.station);
-            channel.wanted && held.is_some() && held != owner(name)
+            held.is_some() && held != owner(name)
         };
         self.let_go(strayed, |_| ())
     }
@@ -143,9 +143,15 @@ impl Wanted {
         }
     }
 
-    /// A server has confirmed a channel. Returns its topic when that is news and it is wanted.
-    pub(crate) fn confirmed(&mut self, name: Name, place: Place) -> Option<Topic> {
-        if !self.is_live(place) {
+    /// A server has confirmed a channel. Returns its topic when that is news and it is wanted. What another server owns by
+    /// now is not held: it is asked for there.
+    pub(crate) fn confirmed(
+        &mut self,
+        name: Name,
+        place: Place,
+        owner: Option<u32>,
+    ) -> Option<Topic> {
+        if !self.is_live(place) || owner != Some(place.station) {
             return None;
         }
         let mut news = None;
@@ -254,9 +260,9 @@ mod tests {
         wanted.begin(place(1, 1));
         assert!(!wanted.gone(1));
         wanted.begin(place(1, 2));
-        assert_eq!(wanted.confirmed(name, place(1, 1)), None);
+        assert_eq!(wanted.confirmed(name, place(1, 1), Some(1)), None);
         assert_eq!(wanted.counts(), (1, 1));
-        assert_eq!(wanted.confirmed(name, place(1, 2)), Some(topic));
+        assert_eq!(wanted.confirmed(name, place(1, 2), Some(1)), Some(topic));
         assert!(!wanted.ended(name, place(1, 1)));
         assert!(wanted.gone(1));
         assert_eq!(wanted.counts(), (1, 1));
@@ -268,7 +274,7 @@ mod tests {
         let (name, topic) = channel(1);
         wanted.watch(name, topic);
         wanted.begin(place(1, 1));
-        wanted.confirmed(name, place(1, 1));
+        wanted.confirmed(name, place(1, 1), Some(1));
         wanted.unwatch(name);
         assert!(wanted.watch(name, topic));
         assert_eq!(wanted.counts(), (1, 0));
@@ -282,12 +288,28 @@ mod tests {
         assert_eq!(wanted.work(place(1, 1), 9, |_| Some(1)).subscribe, [name]);
     }
 
+    #[test]
+    fn what_is_wanted_again_after_its_slot_has_moved_is_asked_for_where_it_went() {
+        let mut wanted = Wanted::default();
+        let (name, topic) = channel(1);
+        wanted.watch(name, topic);
+        wanted.begin(place(1, 1));
+        wanted.begin(place(2, 1));
+        wanted.confirmed(name, place(1, 1), Some(1));
+        wanted.unwatch(name);
+        assert!(!wanted.remap(|_| Some(2)));
+        assert!(!wanted.watch(name, topic));
+        // A word that was under way when the slot moved.
+        assert_eq!(wanted.confirmed(name, place(1, 1), Some(2)), None);
+        assert_eq!(wanted.work(place(2, 1), 9, |_| Some(2)).subscribe, [name]);
+    }
+
     /// A server that confirms what it is asked, except what it loses.
     fn perform(wanted: &mut Wanted, at: Place, owner: impl Fn(&Name) -> Option<u32>, answer: bool) {
-        let work = wanted.work(at, 3, owner);
+        let work = wanted.work(at, 3, &owner);
         if answer {
             for name in &work.subscribe {
-                wanted.confirmed(*name, at);
+                wanted.confirmed(*name, at, owner(name));
             }
             for name in &work.unsubscribe {
                 wanted.ended(*name, at);
