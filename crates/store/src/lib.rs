@@ -3,10 +3,13 @@
 //! Everything that must survive lies behind [`Store`]. A backend is chosen by URL in [`open`]; every backend passes
 //! `tests/contract.rs`. Callers act on the kind of a [`StoreError`] and never on its text.
 
+mod body;
 mod error;
 mod facts;
 mod log;
+pub mod mongo;
 mod rooms;
+mod rules;
 mod seed;
 pub mod sqlite;
 mod users;
@@ -36,15 +39,18 @@ pub type Future<'a, T> = std::pin::Pin<Box<dyn std::future::Future<Output = T> +
 /// The result of a call that may fail.
 pub type Answer<'a, T> = Future<'a, Result<T, StoreError>>;
 
-/// Opens the backend that the URL names: `sqlite:PATH` (`sqlite::memory:` for tests).
+/// Opens the backend that the URL names: `sqlite:PATH` (`sqlite::memory:` for tests) or `mongodb://HOSTS/DATABASE`.
 ///
 /// Fails with a line that names what is wrong: an unknown scheme, a path that cannot be written, a file that
-/// another process holds, a schema that is newer than this binary.
+/// another process holds, servers that cannot keep the promise, a schema that is newer than this binary.
 pub async fn open(url: &str) -> Result<Arc<dyn Store>, StoreError> {
     match url.split_once(':') {
         Some(("sqlite", path)) => Ok(Arc::new(sqlite::Sqlite::open(path).await?)),
-        _ => Err(StoreError::Refused(format!(
-            "unknown store {url:?}: expected sqlite:PATH"
+        Some(("mongodb", _)) => Ok(Arc::new(mongo::Mongo::open(url).await?)),
+        // Not the whole URL: there may be a password in it.
+        scheme => Err(StoreError::Refused(format!(
+            "unknown store {:?}: expected sqlite:PATH or mongodb://HOSTS/DATABASE",
+            scheme.map_or(url, |(scheme, _)| scheme)
         ))),
     }
 }

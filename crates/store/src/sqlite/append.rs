@@ -5,18 +5,19 @@
 
 use protocol::entry::{Change, Entry};
 use protocol::ids::{MessageId, RoomId, UserId};
-use protocol::message::{Message, Reaction, SEQ_MAX, Seq};
+use protocol::message::{Message, SEQ_MAX, Seq};
 use protocol::room::{Epoch, LeaveReason, Member, Room};
 use protocol::time::Timestamp;
 use rusqlite::{OptionalExtension, params};
 use tracing::warn;
 
-use super::body::{self, Origin};
 use super::log::find_room;
 use super::rooms_cache::RoomState;
 use super::row::{Failure, stored};
 use super::writer::Write;
 use crate::StoreError;
+use crate::body::{self, Origin};
+use crate::rules::{Chosen, react};
 
 /// Appends a batch at the place that it was made for.
 pub(super) fn append(
@@ -258,37 +259,6 @@ fn change_message(
         mention(write, state, *user, origin.seq)?;
     }
     Ok(())
-}
-
-/// What somebody did to one emoji under a message.
-struct Chosen<'a> {
-    emoji: &'a str,
-    by: UserId,
-    added: bool,
-    count: u32,
-}
-
-fn react(reactions: &mut Vec<Reaction>, chosen: Chosen<'_>) {
-    let place = reactions
-        .iter()
-        .position(|reaction| reaction.emoji == chosen.emoji)
-        .unwrap_or_else(|| {
-            reactions.push(Reaction {
-                emoji: chosen.emoji.to_owned(),
-                count: 0,
-                user_ids: Vec::new(),
-            });
-            reactions.len() - 1
-        });
-    let reaction = &mut reactions[place];
-    reaction.user_ids.retain(|user| *user != chosen.by);
-    if chosen.added {
-        reaction.user_ids.push(chosen.by);
-    }
-    reaction.count = chosen.count;
-    if reaction.user_ids.is_empty() {
-        reactions.remove(place);
-    }
 }
 
 /// A newcomer has read everything up to their arrival.

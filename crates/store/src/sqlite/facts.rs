@@ -7,16 +7,11 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use uuid::Uuid;
 
 use super::Sqlite;
-use super::body::Broken;
 use super::rooms::{SMALL, rows};
 use super::row::{self, Failure, Read};
+use crate::body::Broken;
+use crate::rules::{CLAIM_MILLIS, DAY_MILLIS};
 use crate::{Answer, ChallengeRow, Facts, KeptAnswer, KeyRow, MailJobRow, MailState, StoreError};
-
-const DAY_MILLIS: i64 = 24 * 60 * 60 * 1_000;
-
-/// A request that has not been answered by then has died with its process; its key may be claimed again.
-/// No request of ours may run half as long.
-const CLAIM_MILLIS: i64 = 60 * 1_000;
 
 impl Facts for Sqlite {
     fn create_challenge(&self, challenge: ChallengeRow, mail: MailJobRow) -> Answer<'_, ()> {

@@ -10,43 +10,19 @@ use rusqlite::{Connection, params};
 
 use super::log::existing;
 use super::row::{self, Failure, MESSAGE, stored};
+use crate::rules::{asked_place, window_of};
 use crate::{Side, StoreError};
-
-/// Messages in one window, whatever is asked for.
-const LIMIT_MAX: u64 = 1_000;
 
 pub(super) fn window(db: &Connection, query: &History) -> Result<Side, Failure> {
     let room = existing(db, query.room_id)?;
     let head = room.head;
-    let limit = u64::from(query.limit).min(LIMIT_MAX);
-    let n_at = |seq: Seq| {
-        if seq >= head.seq {
-            Ok(head.n)
-        } else {
-            n_at(db, room.no, seq)
-        }
+    let asked = asked_place(query);
+    let n_asked = if asked >= head.seq {
+        head.n
+    } else {
+        n_at(db, room.no, asked)?
     };
-
-    // The window is the messages first..=last by `n`; it is empty when `last` is below `first`.
-    let (first, last) = match (query.before, query.after, query.around) {
-        (Some(before), _, _) => {
-            let last = n_at(before.saturating_sub(1))?;
-            (last.saturating_sub(limit) + 1, last)
-        }
-        (_, Some(after), _) => {
-            let read = n_at(after)?;
-            (read + 1, read.saturating_add(limit).min(head.n))
-        }
-        (_, _, Some(around)) => {
-            // Half above the place; what one side does not have, the other fills.
-            let last = n_at(around)?
-                .saturating_add(limit / 2)
-                .max(limit)
-                .min(head.n);
-            (last.saturating_sub(limit) + 1, last)
-        }
-        _ => (head.n.saturating_sub(limit) + 1, head.n),
-    };
+    let (first, last) = window_of(query, n_asked, head.n);
 
     let mut messages = Vec::new();
     if last >= first {

@@ -7,14 +7,12 @@ use protocol::message::{Message, Seq};
 use protocol::room::{Head, Room};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::body::{self, Origin, SAID};
 use super::rooms_cache::RoomState;
 use super::row::{self, ENTRY, Failure, MEMBER, ROOM, Read, stored};
 use super::{Sqlite, append, history};
+use crate::body::{self, Origin, SAID};
+use crate::rules::PAGE_BYTES;
 use crate::{Answer, Append, AppendError, Found, Future, Log, Opened, Page, Side, StoreError};
-
-/// Text in one page of entries; with the rest of a row a page stays far below what a socket may have waiting.
-const PAGE_BYTES: usize = 1 << 20;
 
 impl Log for Sqlite {
     fn append(&self, batch: Append) -> Future<'_, Result<(), AppendError>> {

@@ -5,7 +5,6 @@
 //! the last thread that has it open.
 
 mod append;
-mod body;
 mod checkpoint;
 mod facts;
 mod history;

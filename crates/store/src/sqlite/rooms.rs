@@ -7,18 +7,16 @@ use protocol::message::Seq;
 use protocol::room::{Member, ReadMarker, Room, RoomSummary, RoomType};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::body::SAID;
 use super::history::n_at;
 use super::log::{existing, find_room, settings};
 use super::row::{self, Failure, MEMBER, MESSAGE, ROOM, Read, stored};
 use super::{Sqlite, append};
+use crate::body::SAID;
+use crate::rules::{LIMIT_MAX, latest_activity};
 use crate::{Answer, NewRoom, Rooms, StoreError};
 
 /// About what a wish of fixed size costs in memory while it waits.
 pub(super) const SMALL: usize = 512;
-
-/// Rows that one call may ask for, whatever it says.
-const LIMIT_MAX: usize = 10_000;
 
 /// All rooms of a person, and one of them.
 static ALL: LazyLock<String> = LazyLock::new(|| summaries(""));
@@ -233,7 +231,7 @@ fn summary(row: &Row<'_>, user: UserId) -> Result<RoomSummary, Failure> {
         _ => None,
     };
     Ok(RoomSummary {
-        role: row::coded(row, 7, super::body::role_of)?,
+        role: row::coded(row, 7, crate::body::role_of)?,
         epoch: row::epoch(row, 8)?,
         head_seq,
         head_n,
@@ -249,13 +247,6 @@ fn summary(row: &Row<'_>, user: UserId) -> Result<RoomSummary, Failure> {
         },
         room,
     })
-}
-
-/// What a list is sorted by: the latest message, or the room's making when nothing was said yet.
-fn latest_activity(room: &RoomSummary) -> protocol::time::Timestamp {
-    room.last_message
-        .as_ref()
-        .map_or(room.room.created_at, |message| message.created_at)
 }
 
 pub(super) fn rows(limit: usize) -> i64 {

@@ -9,8 +9,8 @@ use rusqlite::types::{FromSql, Type};
 use rusqlite::{ErrorCode, Row};
 use uuid::Uuid;
 
-use super::body::{self, Broken, Origin};
 use crate::StoreError;
+use crate::body::{self, Broken, Origin};
 
 /// Why work on a connection failed.
 #[derive(Debug)]

@@ -8,10 +8,8 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use super::Sqlite;
 use super::rooms::{SMALL, rows};
 use super::row::{self, Failure, Read, stored};
+use crate::rules::{DELETED_NAME, tails};
 use crate::{Answer, NewSession, Refresh, Revoke, SessionRow, StoreError, UserPatch, Users};
-
-/// The name that stands over the messages of who is gone.
-const DELETED_NAME: &str = "Deleted user";
 
 const USER: &str = "u.id, u.display_name, u.avatar_url, u.created_at";
 
@@ -231,20 +229,6 @@ fn name_tails(db: &Connection, user: UserId, name: &str) -> Result<(), Failure> 
     Ok(())
 }
 
-/// A name from its start, and from the start of each of its words, to its end.
-fn tails(name: &str) -> Vec<&str> {
-    let mut tails = vec![name];
-    let mut within = name.chars().next().is_some_and(char::is_alphanumeric);
-    for (place, letter) in name.char_indices().skip(1) {
-        let letter = letter.is_alphanumeric();
-        if letter && !within {
-            tails.push(&name[place..]);
-        }
-        within = letter;
-    }
-    tails
-}
-
 fn unname(db: &Connection, user: UserId) -> Result<(), Failure> {
     let name: String = db
         .prepare_cached("SELECT display_name FROM users WHERE id = ?1")?
@@ -318,20 +302,4 @@ pub(super) fn insert_session(db: &Connection, new: &NewSession) -> Result<(), Fa
         new.refresh_expires.0
     ])?;
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::tails;
-
-    #[test]
-    fn a_name_is_found_from_each_of_its_words() {
-        assert_eq!(
-            tails("ada king-noel"),
-            ["ada king-noel", "king-noel", "noel"]
-        );
-        assert_eq!(tails("élise"), ["élise"]);
-        assert_eq!(tails("(bob) 🦊 x"), ["(bob) 🦊 x", "bob) 🦊 x", "x"]);
-        assert_eq!(tails(""), [""]);
-    }
 }

@@ -12,6 +12,9 @@ mod facts;
 mod fixtures;
 mod history;
 mod log;
+#[path = "../servers/mongod.rs"]
+#[allow(dead_code, reason = "shared with tests that kill servers")]
+mod mongod;
 mod projections;
 mod rooms;
 mod sessions;
@@ -101,4 +104,7 @@ macro_rules! contract {
 
 contract!(sqlite, async {
     store::open("sqlite::memory:").await.unwrap()
+});
+contract!(mongo, async {
+    store::open(&crate::mongod::database()).await.unwrap()
 });

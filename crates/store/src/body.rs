@@ -1,4 +1,4 @@
-//! What an entry did, in bytes: the `body` of a row of `entries` or `versions`.
+//! What an entry did, in bytes: the body of an entry or of a message's latest version, the same in every backend.
 //!
 //! A message stands in nearly every row, so it is written without what its entry says already (room, place, sender,
 //! key, time): 18 bytes and the text. Reading never panics and never reserves more than the bytes that are there.
@@ -12,7 +12,7 @@ use protocol::time::Timestamp;
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
-pub(super) const SAID: u8 = 0;
+pub(crate) const SAID: u8 = 0;
 const EDITED: u8 = 1;
 const DELETED: u8 = 2;
 const REACTED: u8 = 3;
@@ -25,38 +25,38 @@ const ROOM_DELETED: u8 = 9;
 
 /// What of a message is written because it is there, or because the entry says otherwise.
 mod flag {
-    pub(super) const REPLY: u64 = 1;
-    pub(super) const MENTIONS: u64 = 1 << 1;
-    pub(super) const REACTIONS: u64 = 1 << 2;
-    pub(super) const META: u64 = 1 << 3;
-    pub(super) const VERSION: u64 = 1 << 4;
-    pub(super) const EDITED_AT: u64 = 1 << 5;
-    pub(super) const DELETED_AT: u64 = 1 << 6;
-    pub(super) const PLACE: u64 = 1 << 7;
-    pub(super) const CLIENT_ID: u64 = 1 << 8;
-    pub(super) const SENDER: u64 = 1 << 9;
-    pub(super) const CREATED_AT: u64 = 1 << 10;
-    pub(super) const ROOM: u64 = 1 << 11;
-    pub(super) const ALL: u64 = (1 << 12) - 1;
+    pub(crate) const REPLY: u64 = 1;
+    pub(crate) const MENTIONS: u64 = 1 << 1;
+    pub(crate) const REACTIONS: u64 = 1 << 2;
+    pub(crate) const META: u64 = 1 << 3;
+    pub(crate) const VERSION: u64 = 1 << 4;
+    pub(crate) const EDITED_AT: u64 = 1 << 5;
+    pub(crate) const DELETED_AT: u64 = 1 << 6;
+    pub(crate) const PLACE: u64 = 1 << 7;
+    pub(crate) const CLIENT_ID: u64 = 1 << 8;
+    pub(crate) const SENDER: u64 = 1 << 9;
+    pub(crate) const CREATED_AT: u64 = 1 << 10;
+    pub(crate) const ROOM: u64 = 1 << 11;
+    pub(crate) const ALL: u64 = (1 << 12) - 1;
 }
 
 /// Bytes that are no body.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Broken(pub(super) &'static str);
+pub(crate) struct Broken(pub(crate) &'static str);
 
 /// What a row says of its message in columns of its own.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Origin {
-    pub(super) room: RoomId,
-    pub(super) seq: Seq,
-    pub(super) n: u64,
-    pub(super) at: Timestamp,
-    pub(super) actor: UserId,
-    pub(super) key: ClientId,
+pub(crate) struct Origin {
+    pub(crate) room: RoomId,
+    pub(crate) seq: Seq,
+    pub(crate) n: u64,
+    pub(crate) at: Timestamp,
+    pub(crate) actor: UserId,
+    pub(crate) key: ClientId,
 }
 
 impl Origin {
-    pub(super) fn of(room: RoomId, entry: &Entry) -> Self {
+    pub(crate) fn of(room: RoomId, entry: &Entry) -> Self {
         Self {
             room,
             seq: entry.seq,
@@ -69,7 +69,7 @@ impl Origin {
 }
 
 /// Writes a change and returns its kind, which stands in a column of its own.
-pub(super) fn encode(change: &Change, origin: &Origin, out: &mut Vec<u8>) -> u8 {
+pub(crate) fn encode(change: &Change, origin: &Origin, out: &mut Vec<u8>) -> u8 {
     match change {
         Change::Said { message } => {
             encode_message(message, origin, out);
@@ -132,7 +132,7 @@ pub(super) fn encode(change: &Change, origin: &Origin, out: &mut Vec<u8>) -> u8 
 }
 
 /// Reads a change back.
-pub(super) fn decode(kind: u8, bytes: &[u8], origin: &Origin) -> Result<Change, Broken> {
+pub(crate) fn decode(kind: u8, bytes: &[u8], origin: &Origin) -> Result<Change, Broken> {
     let from = &mut Cursor(bytes);
     let change = match kind {
         SAID => Change::Said {
@@ -183,7 +183,7 @@ pub(super) fn decode(kind: u8, bytes: &[u8], origin: &Origin) -> Result<Change, 
 }
 
 /// Writes a message without what its origin says.
-pub(super) fn encode_message(message: &Message, origin: &Origin, out: &mut Vec<u8>) {
+pub(crate) fn encode_message(message: &Message, origin: &Origin, out: &mut Vec<u8>) {
     let mut flags = 0;
     let mut mark = |set: bool, flag: u64| flags |= if set { flag } else { 0 };
     mark(message.reply_to.is_some(), flag::REPLY);
@@ -250,14 +250,14 @@ pub(super) fn encode_message(message: &Message, origin: &Origin, out: &mut Vec<u
 }
 
 /// Reads a message back.
-pub(super) fn decode_message(bytes: &[u8], origin: &Origin) -> Result<Message, Broken> {
+pub(crate) fn decode_message(bytes: &[u8], origin: &Origin) -> Result<Message, Broken> {
     let from = &mut Cursor(bytes);
     let message = from.message(origin)?;
     from.end()?;
     Ok(message)
 }
 
-pub(super) fn room_type(kind: RoomType) -> u8 {
+pub(crate) fn room_type(kind: RoomType) -> u8 {
     match kind {
         RoomType::Public => 0,
         RoomType::Private => 1,
@@ -266,7 +266,7 @@ pub(super) fn room_type(kind: RoomType) -> u8 {
     }
 }
 
-pub(super) fn room_type_of(byte: u8) -> Result<RoomType, Broken> {
+pub(crate) fn room_type_of(byte: u8) -> Result<RoomType, Broken> {
     [
         RoomType::Public,
         RoomType::Private,
@@ -278,7 +278,7 @@ pub(super) fn room_type_of(byte: u8) -> Result<RoomType, Broken> {
     .ok_or(Broken("unknown kind of room"))
 }
 
-pub(super) fn role(role: Role) -> u8 {
+pub(crate) fn role(role: Role) -> u8 {
     match role {
         Role::Member => 0,
         Role::Moderator => 1,
@@ -287,7 +287,7 @@ pub(super) fn role(role: Role) -> u8 {
     }
 }
 
-pub(super) fn role_of(byte: u8) -> Result<Role, Broken> {
+pub(crate) fn role_of(byte: u8) -> Result<Role, Broken> {
     [Role::Member, Role::Moderator, Role::Admin, Role::Owner]
         .get(usize::from(byte))
         .copied()

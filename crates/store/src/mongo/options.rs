@@ -1,0 +1,130 @@
+//! What may be set apart from the URL, and how the URL is read. Whatever the promise rests on is set here and nowhere
+//! else, and a URL that asks for less is overruled.
+
+use std::time::Duration;
+
+use mongodb::options::{
+    ClientOptions, DatabaseOptions, ReadConcern, ReadPreference, SelectionCriteria, WriteConcern,
+};
+
+use crate::StoreError;
+
+/// The parameter of the URL that is ours and not the driver's.
+const GUARANTEE: &str = "chatifyGuarantee";
+/// The database when the URL names none.
+const DATABASE: &str = "chatify";
+/// Connections to each server, unless the URL says otherwise. One is busy only while an operation is.
+const CONNECTIONS: u32 = 64;
+/// How long a connection may take to be made, and how often each server is asked whether it is well. Twice this is how
+/// long a frozen server keeps the connections that wait for it.
+const HEARTBEAT: Duration = Duration::from_secs(2);
+
+/// What may be set apart from the URL; the defaults are right for a server.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// How long one call may take; then its caller hears that the outcome is unknown (of a read: unavailable).
+    pub deadline: Duration,
+    /// Operations that may be under way, orphans included; one more is refused as unavailable at once.
+    pub operations_max: usize,
+    /// Run on a topology that may lose acknowledged messages, and say so. Also `?chatifyGuarantee=degraded`.
+    pub degraded: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            deadline: Duration::from_secs(5),
+            operations_max: 4_096,
+            degraded: false,
+        }
+    }
+}
+
+/// Takes our own parameter out of a URL, which the driver would refuse. True when it says `degraded`.
+pub(super) fn guarantee(url: &str) -> Result<(String, bool), StoreError> {
+    let Some((base, query)) = url.split_once('?') else {
+        return Ok((url.into(), false));
+    };
+    let (mut kept, mut degraded) = (Vec::new(), false);
+    for parameter in query.split('&') {
+        match parameter.split_once('=') {
+            Some((GUARANTEE, "degraded")) => degraded = true,
+            Some((GUARANTEE, "full")) => degraded = false,
+            Some((GUARANTEE, other)) => {
+                return Err(StoreError::Refused(format!(
+                    "{GUARANTEE}={other} in the mongodb URL: expected full or degraded"
+                )));
+            }
+            _ => kept.push(parameter),
+        }
+    }
+    let query = kept.join("&");
+    Ok(if query.is_empty() {
+        (base.into(), degraded)
+    } else {
+        (format!("{base}?{query}"), degraded)
+    })
+}
+
+/// Reads a URL into what the driver takes, with our settings over it, and the name of the database.
+pub(super) async fn client(
+    url: &str,
+    options: &Options,
+) -> Result<(ClientOptions, String), StoreError> {
+    let mut client = ClientOptions::parse(url).await.map_err(|error| {
+        // The text may hold the URL, and that a password.
+        StoreError::Refused(format!(
+            "the mongodb URL cannot be read: {}",
+            error.kind.to_string().replace(url, "(the URL)")
+        ))
+    })?;
+    let database = client
+        .default_database
+        .clone()
+        .unwrap_or_else(|| DATABASE.into());
+    client.app_name.get_or_insert_with(|| "chatify".into());
+    client.max_pool_size.get_or_insert(CONNECTIONS);
+    client.connect_timeout.get_or_insert(HEARTBEAT);
+    client.heartbeat_freq.get_or_insert(HEARTBEAT);
+    client
+        .server_selection_timeout
+        .get_or_insert(options.deadline.mul_f32(0.6));
+    Ok((client, database))
+}
+
+/// Majority for every write and every read, from the primary; the journal is asked for by name, whatever the set's
+/// default is.
+pub(super) fn database(options: &Options) -> DatabaseOptions {
+    let write = WriteConcern::builder()
+        .w(mongodb::options::Acknowledgment::Majority)
+        .journal(true)
+        // Else the server keeps waiting for a majority long after our caller was told.
+        .w_timeout(options.deadline)
+        .build();
+    DatabaseOptions::builder()
+        .read_concern(ReadConcern::majority())
+        .write_concern(write)
+        .selection_criteria(SelectionCriteria::ReadPreference(ReadPreference::Primary))
+        .build()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn our_own_parameter_is_taken_out_of_the_url() {
+        let read = |url: &str| guarantee(url).unwrap();
+        assert_eq!(read("mongodb://h/db"), ("mongodb://h/db".into(), false));
+        assert_eq!(
+            read("mongodb://h/?replicaSet=r&chatifyGuarantee=degraded&w=1"),
+            ("mongodb://h/?replicaSet=r&w=1".into(), true)
+        );
+        assert_eq!(
+            read("mongodb://h/?chatifyGuarantee=full"),
+            ("mongodb://h/".into(), false)
+        );
+        let refused = guarantee("mongodb://h/?chatifyGuarantee=none").unwrap_err();
+        assert!(refused.to_string().contains("full or degraded"));
+    }
+}
