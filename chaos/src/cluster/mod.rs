@@ -94,10 +94,7 @@ impl Cluster {
                 continue;
             }
             let upstream = SocketAddr::from((Ipv4Addr::LOCALHOST, ports.port));
-            // Only where lines are few and long: a look at who connects takes a while.
-            let told_apart = part == "mongodb" || REDIS.contains(&part.as_str());
-            let origins = told_apart.then(|| cluster.origins.clone());
-            let proxy = Proxy::start(upstream, origins)?;
+            let proxy = Proxy::start(upstream, Some(cluster.origins.clone()))?;
             doors += &format!("{part} {}\n", proxy.address().port());
             cluster.proxies.insert(part.clone(), proxy);
         }

@@ -21,6 +21,7 @@ use tokio_util::task::TaskTracker;
 pub use origin::Origins;
 pub use weather::{Lane, Weather};
 
+use pump::Caller;
 use weather::Forecast;
 
 /// Connections that may wait to be taken: a herd of clients comes at once.
@@ -125,15 +126,7 @@ async fn accept(
             continue;
         };
         let (origins, forecast) = (origins.clone(), forecast.subscribe());
-        tasks.spawn(async move {
-            let name = match origins {
-                Some(origins) => {
-                    let asked = tokio::task::spawn_blocking(move || origins.name_of(peer));
-                    asked.await.unwrap_or(None)
-                }
-                None => None,
-            };
-            pump::carry(client, upstream, name, forecast).await;
-        });
+        let caller = Caller { origins, peer };
+        tasks.spawn(pump::carry(client, upstream, caller, forecast));
     }
 }

@@ -5,8 +5,8 @@ use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -15,6 +15,7 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep, sleep_until};
 
+use super::origin::Origins;
 use super::weather::{Forecast, Lane, Weather};
 
 /// Pieces under way in one direction, and the size of one: with a delay of a second that still is some MB/s.
@@ -26,9 +27,17 @@ struct Piece {
     bytes: Vec<u8>,
 }
 
+/// Who may connect, and from where this one did.
+pub(super) struct Caller {
+    pub(super) origins: Option<Origins>,
+    pub(super) peer: SocketAddr,
+}
+
 /// What the four halves of a connection share.
 struct Line {
-    client: Option<String>,
+    caller: Caller,
+    /// The caller's name, once somebody wanted to know it.
+    name: OnceLock<Option<String>>,
     forecast: watch::Receiver<Forecast>,
     /// Bytes that passed since the weather changed.
     passed: AtomicU64,
@@ -44,7 +53,26 @@ enum Way {
 
 impl Line {
     fn weather(&self) -> Weather {
-        self.forecast.borrow().of(self.client.as_deref())
+        self.forecast.borrow().of(self.name())
+    }
+
+    fn name(&self) -> Option<&str> {
+        self.name.get()?.as_deref()
+    }
+
+    /// Finds out who calls, as soon as the weather is not the same for all: a look is dear, and a server that is away is
+    /// called often.
+    async fn know_the_caller(&self) {
+        let Some(origins) = self.caller.origins.clone() else {
+            return;
+        };
+        if self.name.get().is_some() || self.forecast.borrow().of.is_empty() {
+            return;
+        }
+        let peer = self.caller.peer;
+        let looked = tokio::task::spawn_blocking(move || origins.name_of(peer)).await;
+        // Twice known is known.
+        drop(self.name.set(looked.unwrap_or(None)));
     }
 
     fn lane(&self, way: Way) -> Lane {
@@ -58,8 +86,7 @@ impl Line {
     /// Until nothing is frozen. The sender of the forecast outlives its connections; if not, the line just goes on.
     async fn thaw(&self) {
         let mut forecast = self.forecast.clone();
-        let client = self.client.as_deref();
-        let thawed = forecast.wait_for(|forecast| !forecast.of(client).frozen);
+        let thawed = forecast.wait_for(|forecast| !forecast.of(self.name()).frozen);
         drop(thawed.await);
     }
 }
@@ -68,7 +95,7 @@ impl Line {
 pub(super) async fn carry(
     client: TcpStream,
     upstream: SocketAddr,
-    name: Option<String>,
+    caller: Caller,
     mut forecast: watch::Receiver<Forecast>,
 ) {
     let (cuts, mut changes) = {
@@ -76,11 +103,13 @@ pub(super) async fn carry(
         (now.cuts, now.changes)
     };
     let line = Arc::new(Line {
-        client: name,
+        caller,
+        name: OnceLock::new(),
         forecast: forecast.clone(),
         passed: AtomicU64::new(0),
         torn: AtomicBool::new(false),
     });
+    line.know_the_caller().await;
     if line.weather().refuse {
         return reset(&client);
     }
@@ -106,8 +135,9 @@ pub(super) async fn carry(
         tokio::select! {
             _ = &mut both => return,
             changed = forecast.changed() => {
+                line.know_the_caller().await;
                 let now = forecast.borrow_and_update().clone();
-                let weather = now.of(line.client.as_deref());
+                let weather = now.of(line.name());
                 let mended = line.torn.load(Relaxed) && !weather.up.blackhole && !weather.down.blackhole;
                 if changed.is_err() || now.cuts != cuts || mended {
                     return;
