@@ -59,6 +59,8 @@ pub struct Report {
     pub worst: BTreeMap<Option<Fault>, Worst>,
     /// How long it took, milliseconds.
     pub lasted: u64,
+    /// Why the run did not come to its end; none is right.
+    pub failures: Vec<String>,
 }
 
 impl Report {
@@ -84,6 +86,7 @@ impl Report {
             strikes,
             worst,
             lasted,
+            failures: Vec::new(),
         })
     }
 
@@ -94,7 +97,7 @@ impl Report {
 
     /// Everything that speaks against it, a line each.
     pub fn objections(&self) -> Vec<String> {
-        let mut all = Vec::new();
+        let mut all = self.failures.clone();
         if !self.verdict.holds() {
             all.push(self.verdict.to_string());
         }

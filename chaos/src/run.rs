@@ -53,12 +53,15 @@ impl Course {
     }
 }
 
+/// Is told a line whenever something happens.
+pub type Say<'a> = &'a mut (dyn FnMut(&str) + Send);
+
 /// Runs it on a cluster that stands; `say` is told a line whenever something happens.
 pub async fn run(
     cluster: &Cluster,
     plan: &Plan,
     course: &Course,
-    say: &mut (dyn FnMut(&str) + Send),
+    say: Say<'_>,
 ) -> Result<Report, Failure> {
     let mut chance = Chance::new(course.seed);
     let history = cluster.folder().join("history.jsonl");
@@ -90,17 +93,20 @@ pub async fn run(
         (&mut strikes, say),
     )
     .await;
-    // Even when a fault could not be undone, what was seen until then is judged.
-    let done = crew.finish(PATIENCE * 4).await;
-    struck?;
-    Report::of(&history, course.seed, strikes, done?)
+    let ended = crew.finish(PATIENCE * 4).await;
+    // Even when a fault could not be undone or the crew found no end, what was seen until then is judged.
+    let failures = [struck.err(), ended.as_ref().err().cloned()];
+    let failures = failures.into_iter().flatten().map(|failed| failed.0);
+    let mut report = Report::of(&history, course.seed, strikes, ended.unwrap_or_default())?;
+    report.failures.extend(failures);
+    Ok(report)
 }
 
 async fn strike(
     cluster: &Cluster,
     crew: &mut Crew,
     (course, chance): (&Course, &mut Chance),
-    (strikes, say): (&mut Vec<Strike>, &mut (dyn FnMut(&str) + Send)),
+    (strikes, say): (&mut Vec<Strike>, Say<'_>),
 ) -> Result<(), Failure> {
     let until = course.lasts.map(|lasts| Instant::now() + lasts);
     if !crew.recovers(0, PATIENCE).await? {

@@ -57,7 +57,7 @@ rust_tests() {
 # A whole cluster under faults, in its own folder and on its own ports.
 cluster_tests() {
   e2e_modules
-  cargo test --locked -p chatify --test cluster -- --ignored --nocapture --test-threads=1
+  cargo test --locked -p chatify --test cluster -- --nocapture
 }
 
 # The servers that tests talk to; the tests find them by variables.

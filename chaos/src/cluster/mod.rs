@@ -19,7 +19,7 @@ use crate::proxy::{Origins, Proxy};
 pub use redis::{MovedSlots, RedisNode};
 
 /// Why the harness cannot go on; one line for people. Never a verdict on the guarantee.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Failure(pub String);
 
 impl fmt::Display for Failure {
