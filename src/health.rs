@@ -18,11 +18,11 @@ const ANSWER_BYTES_MAX: u64 = 64 << 10;
 /// What `/readyz` says: an answer when ready, a failure when not.
 pub(crate) fn ask(settings: &Settings) -> Result<String, Failure> {
     let config: ProcessConfig = settings.read()?;
-    told(reachable(config.admin_listen))
+    told(reachable(config.admin_listen), PATIENCE)
 }
 
-fn told(address: SocketAddr) -> Result<String, Failure> {
-    let answer = answer(address)
+fn told(address: SocketAddr, patience: Duration) -> Result<String, Failure> {
+    let answer = answer(address, patience)
         .map_err(|error| Failure::Failed(format!("nobody answers on {address}: {error}")))?;
     let (head, report) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
     if head.split(' ').nth(1) == Some("200") {
@@ -32,9 +32,9 @@ fn told(address: SocketAddr) -> Result<String, Failure> {
     }
 }
 
-fn answer(address: SocketAddr) -> io::Result<String> {
-    let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
+fn answer(address: SocketAddr, patience: Duration) -> io::Result<String> {
+    let mut stream = TcpStream::connect_timeout(&address, patience)?;
+    stream.set_read_timeout(Some(patience))?;
     stream.write_all(b"GET /readyz HTTP/1.1\r\nhost: chatify\r\nconnection: close\r\n\r\n")?;
     let mut answer = String::new();
     stream.take(ANSWER_BYTES_MAX).read_to_string(&mut answer)?;
@@ -58,6 +58,9 @@ mod tests {
     use service::readiness::Readiness;
 
     use super::*;
+
+    /// No busy machine fails a test.
+    const LONG: Duration = Duration::from_secs(600);
 
     #[test]
     fn who_listens_everywhere_is_asked_on_loopback() {
@@ -85,7 +88,7 @@ mod tests {
         let address = serve("127.0.0.1:0".parse().unwrap(), admin, &drain)
             .await
             .unwrap();
-        let asked = || tokio::task::block_in_place(|| told(address));
+        let asked = || tokio::task::block_in_place(|| told(address, LONG));
 
         let store = readiness.register("store");
         let Err(Failure::Failed(why)) = asked() else {
@@ -103,7 +106,7 @@ mod tests {
         let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let address = free.local_addr().unwrap();
         drop(free);
-        let Err(Failure::Failed(why)) = told(address) else {
+        let Err(Failure::Failed(why)) = told(address, LONG) else {
             panic!("nobody is not well");
         };
         assert!(why.contains(&address.to_string()), "{why}");

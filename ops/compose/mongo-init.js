@@ -1,7 +1,7 @@
 // Makes a replica set of the three members and the user that chatify is. Runs in mongosh against the first member, as
 // often as one likes: what is there stays.
 /* global db, rs, sleep, print */
-const { ROOT_PASSWORD, CHATIFY_PASSWORD } = process.env;
+const { ROOT_PASSWORD, USER_PASSWORD } = process.env;
 const admin = db.getSiblingDB("admin");
 admin.auth("root", ROOT_PASSWORD);
 
@@ -29,7 +29,7 @@ if (db.hello().isWritablePrimary) {
   if (!admin.getUser("chatify")) {
     // It reads the set's health to judge whether the guarantee can hold.
     const roles = [{ role: "readWrite", db: "chatify" }, { role: "clusterMonitor", db: "admin" }];
-    admin.createUser({ user: "chatify", pwd: CHATIFY_PASSWORD, roles }, { w: "majority" });
+    admin.createUser({ user: "chatify", pwd: USER_PASSWORD, roles }, { w: "majority" });
   }
 }
 while (rs.status().members.some((member) => !["PRIMARY", "SECONDARY"].includes(member.stateStr))) sleep(500);

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-/// Folders that tools fill.
+/// Folders that tools fill, and git's own.
 const FOREIGN: [&str; 9] = [
     ".git",
     "target",
@@ -65,7 +65,11 @@ fn walk(folder: &Path, prefix: &str, files: &mut BTreeMap<String, String>) {
         let name = entry.file_name().to_string_lossy().into_owned();
         let path = format!("{prefix}{name}");
         let kind = entry.file_type().expect("a kind");
-        if kind.is_dir() && !FOREIGN.contains(&name.as_str()) {
+        // In a second work tree of git `.git` is a file, with a path of this machine in it.
+        if FOREIGN.contains(&name.as_str()) {
+            continue;
+        }
+        if kind.is_dir() {
             walk(&entry.path(), &format!("{path}/"), files);
         } else if kind.is_file()
             && let Ok(text) = fs::read_to_string(entry.path())
