@@ -1,10 +1,11 @@
 // The crew of a chaos run: stock clients of all transports that talk through a balancer while somebody else breaks things.
 // Usage: node main.mjs CONFIG.json. Says one JSON object a line: `ready`, a `status` twice a second, `done`. On the line
-// "stop" it falls silent, waits until all is acknowledged and heard, reads every room's log by REST and writes the history.
+// "stop" it falls silent, waits until all is acknowledged and heard, reads the rest of every log and all of it once more by REST.
 import { readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { History } from "../lib/history.mjs";
 import { within } from "../lib/wait.mjs";
+import { Archive } from "./archive.mjs";
 import { Front } from "./front.mjs";
 import { Mails } from "./mails.mjs";
 import { Talker } from "./talker.mjs";
@@ -24,6 +25,8 @@ await within(Promise.all(talkers.map(({ member }) => member.ready())), "everybod
 tell("ready", { began: history.began, connected: talkers.length });
 for (const talker of talkers) talker.talk();
 mails?.begin();
+const archive = new Archive(server, history, new Map(talkers.flatMap(({ member, rooms }) => rooms.map((room) => [room, member.token]))), PATIENCE);
+archive.begin();
 
 /** The farthest place of each room that anybody has; what a member lacks of the one a moment ago is `behind`. */
 let heads = {};
@@ -47,22 +50,19 @@ const telling = setInterval(() => tell("status", status()), STATUS_MILLIS);
 
 async function finish() {
   await within(Promise.all([...talkers.map((talker) => talker.hush()), mails?.hush()]), "everything to be acknowledged", PATIENCE);
-  const rooms = [...new Set(talkers.flatMap((talker) => talker.rooms))];
-  const patient = { ok: (...call) => server.patiently(() => server.ok(...call), PATIENCE) };
-  for (const room of rooms) {
-    const inside = talkers.filter((talker) => talker.rooms.includes(room)).map(({ member }) => member);
-    const [last] = await history.readLog(patient, inside[0].token, room, false);
-    await Promise.all(inside.map((member) => member.reaches(room, last.data.seq, PATIENCE)));
+  const differences = await archive.finish();
+  for (const { member, rooms } of talkers) {
+    for (const room of rooms) await member.reaches(room, archive.head(room), PATIENCE);
   }
   history.settled();
   history.flush();
   clearInterval(telling);
   const counted = await mails?.count(PATIENCE);
   const givenUp = talkers.flatMap((talker) => talker.givenUp);
-  const breaks = talkers.flatMap(({ member }) => member.breaks);
+  const breaks = [...talkers.flatMap(({ member }) => member.breaks), ...differences];
   const readies = talkers.reduce((sum, { member }) => sum + member.readies, 0);
   const refusals = talkers.flatMap(({ member }) => member.refusals.map((problem) => problem.code));
-  tell("done", { rooms: rooms.length, givenUp, breaks, readies, refusals: [...new Set(refusals)], mails: counted });
+  tell("done", { rooms: archive.readers.size, givenUp, breaks, readies, refusals: [...new Set(refusals)], mails: counted });
 }
 
 createInterface({ input: process.stdin }).on("line", (line) => {

@@ -73,8 +73,8 @@ export class History {
   log(epoch, name, data) { this.#write("log", { room: data.roomId, epoch, seq: data.seq, ...contentOf(name, data), ...passageOf(name, data) }); }
   settled() { this.#write("settled", {}); }
 
-  /** Reads the whole log of a room, as a client that comes for the first time; returns its events; without `keep` the last alone. */
-  async readLog(server, token, room, keep = true) {
+  /** Reads the whole log of a room, as a client that comes for the first time; returns its events. */
+  async readLog(server, token, room) {
     const all = [];
     for (let at = 0; ; ) {
       const { rooms } = await server.ok("POST", "/v1/sync", { token, body: { rooms: { [room]: at } } });
@@ -82,7 +82,6 @@ export class History {
       if (gap) throw new Error("a read of the whole log met a gap");
       for (const { event, data } of events) {
         this.log(epoch, event, data);
-        if (!keep) all.length = 0;
         all.push({ event, data });
       }
       if (!more) return all;
