@@ -1,6 +1,6 @@
 # One line of help stands behind each target's `##`. Everything of weight is a short script under ops/dev/.
 .DEFAULT_GOAL := help
-.PHONY: help up cluster cluster-status cluster-restart cluster-kill cluster-down test web check bench sim fuzz e2e docs clean
+.PHONY: help up cluster cluster-status cluster-restart cluster-kill cluster-down test web check bench sim fuzz e2e chaos docs clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,6 +40,10 @@ sim: ## Simulate clusters on a virtual clock; SEEDS=20000 chooses how many, SEED
 
 fuzz: ## Fuzz every decoder; SECONDS_EACH=60 chooses how long, TARGET=name only one
 	@SECONDS_EACH="$(SECONDS_EACH)" TARGET="$(TARGET)" ops/dev/fuzz.sh
+
+chaos: ## Break a cluster under load and judge; MINUTES=20 for how long, SEED=7 replays, ONLY="node-killed" chooses
+	@MINUTES="$(MINUTES)" SEED="$(SEED)" ONLY="$(ONLY)" PEOPLE="$(PEOPLE)" TRANSPORT="$(TRANSPORT)" OTP_RACES="$(OTP_RACES)" \
+	  ops/dev/chaos.sh
 
 bench: ## Run the benches and print a table; FILTER=word chooses some
 	@FILTER="$(FILTER)" ops/dev/bench.sh

@@ -26,8 +26,10 @@ redis_up() {
 redis_says() { redis-cli -p "$1" "${@:3}" | grep -Eq "$2"; }
 
 # A node of a cluster; its bus takes PORT + 10, not PORT + 10000, which would lie in the ephemeral range.
+# Clients and replicas are sent to PORT, or to the third argument.
 redis_cluster_node_up() {
   redis_up "$1" "$2" --cluster-enabled yes --cluster-port $(($2 + 10)) --cluster-config-file nodes.conf \
+    --cluster-announce-port "${3:-$2}" \
     --cluster-node-timeout 2000 --cluster-replica-validity-factor 0
 }
 # Known to all as usable; a replica must have finished its first copy, or nobody could promote it.
@@ -36,10 +38,11 @@ redis_cluster_node_ready() {
   await 60 "$1" redis_says "$2" 'role:master|master_link_status:up' info replication
 }
 
-# redis_cluster_up PREFIX PORT: PREFIX-1 to PREFIX-6 on PORT and the five after it, three masters and three replicas.
+# redis_cluster_up PREFIX PORT [DOOR...]: PREFIX-1 to PREFIX-6 on PORT and the five after it, three masters and three
+# replicas; DOORS are where others reach them.
 redis_cluster_up() {
   local at n
-  for n in 1 2 3 4 5 6; do redis_cluster_node_up "$1-$n" $(($2 + n - 1)); done
+  for n in 1 2 3 4 5 6; do redis_cluster_node_up "$1-$n" $(($2 + n - 1)) "${@:n + 2:1}"; done
   if ! redis_says "$2" 'cluster_known_nodes:6' cluster info; then
     at=("127.0.0.1:$2" "127.0.0.1:$(($2 + 1))" "127.0.0.1:$(($2 + 2))" "127.0.0.1:$(($2 + 3))" "127.0.0.1:$(($2 + 4))" "127.0.0.1:$(($2 + 5))")
     timeout --foreground 60 redis-cli --cluster create "${at[@]}" --cluster-replicas 1 --cluster-yes >>"$LOGS/$1-1.log" 2>&1 ||

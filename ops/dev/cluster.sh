@@ -1,12 +1,15 @@
 #!/usr/bin/env bash
 # A whole cluster on loopback, without a container engine: three nodes, auth and mailer behind HAProxy, on a Redis Cluster,
 # RabbitMQ, a MongoDB-wire server and an SMTP sink. Every part is a process of its own that can be killed and restarted.
-# usage: cluster.sh start | status | down | restart PART... | kill PART...
+# usage: cluster.sh start | status | down | restart PART... | kill PART... | revive PART...
 # PART: node-a node-b node-c auth mailer haproxy redis-1 … redis-6 mongodb rabbitmq smtp
 # LIMITS=off lifts the rate limits, PROFILE=release builds for speed. Everything lies in target/cluster/; programs that
-# drive the cluster read endpoints.json there.
+# drive the cluster read endpoints.json there. For the fault harness (chaos/): CLUSTER=NAME makes another one beside it in
+# target/NAME/, CLUSTER_BINARY=FILE builds nothing, `cluster.sh ports` tells who will listen where, and the file `doors`
+# in its folder (lines `PART PORT`) has the parts talk to each other through those ports.
 source "$(dirname "$0")/lib.sh"
-STATE=$ROOT/target/cluster LOGS=$STATE/logs
+CLUSTER=${CLUSTER:-cluster}
+STATE=$ROOT/target/$CLUSTER LOGS=$STATE/logs
 source ops/dev/process.sh
 source ops/dev/backends.sh
 # What somebody has exported for a chatify of their own must not steer these.
@@ -23,12 +26,17 @@ usage() { sed -n '4,7s/^# //p' "$0" >&2; exit 2; }
 # Where each part listens: PORT for those who use it, ADMIN for probes and metrics.
 ports() {
   local base n
-  base=$(ports_for cluster "$@")
+  base=$(ports_for "$CLUSTER" "$@")
   declare -gA PORT=([haproxy]=$base [mongodb]=$((base + 23)) [rabbitmq]=$((base + 20)) [smtp]=$((base + 24)) [auth]=$((base + 28)))
   declare -gA ADMIN=([haproxy]=$((base + 7)) [auth]=$((base + 29)) [mailer]=$((base + 30)) [smtp]=$((base + 27)))
   for n in 0 1 2 3 4 5; do PORT[redis-$((n + 1))]=$((base + 1 + n)); done
   for n in 0 1 2; do PORT[${NODES[n]}]=$((base + 8 + n)) ADMIN[${NODES[n]}]=$((base + 17 + n)); done
 }
+
+# door PART: the port by which the others reach it.
+door() { sed -n "s/^$1 //p" "$STATE/doors" 2>/dev/null | grep . || echo "${PORT[$1]}"; }
+# The server names itself by its own address: behind a door the driver must not go and look for that.
+topology() { if [ "$(door mongodb)" = "${PORT[mongodb]}" ]; then echo replicaSet=secantus; else echo directConnection=true; fi; }
 
 # secret NAME: the path of a secret of this cluster, drawn when it is first asked for.
 secret() {
@@ -44,13 +52,13 @@ settings() {
 # Written by \`make cluster\`; \`make cluster-restart\` starts with what stands here.
 admin-listen = "127.0.0.1:${ADMIN[$part]}"
 cluster-key-file = "$(secret cluster-key)"
-mail-queue = "amqp://guest:guest@127.0.0.1:${PORT[rabbitmq]}/%2f"
+mail-queue = "amqp://guest:guest@127.0.0.1:$(door rabbitmq)/%2f"
 TOML
   if [ "$part" != mailer ]; then
     cat <<TOML
 listen = "127.0.0.1:${PORT[$part]}"
-store = "mongodb://127.0.0.1:${PORT[mongodb]}/chatify?replicaSet=secantus"
-bus = "redis+cluster://127.0.0.1:${PORT[redis-1]},127.0.0.1:${PORT[redis-2]},127.0.0.1:${PORT[redis-3]}"
+store = "mongodb://127.0.0.1:$(door mongodb)/chatify?$(topology)"
+bus = "redis+cluster://127.0.0.1:$(door redis-1),127.0.0.1:$(door redis-2),127.0.0.1:$(door redis-3)"
 limits = "${LIMITS:-on}"
 trusted-proxies = ["127.0.0.1"]
 # HAProxy takes a second to notice.
@@ -58,9 +66,9 @@ drain-grace = "2s"
 TOML
   fi
   case $part in
-    node-*) printf 'auth-url = "http://127.0.0.1:%s"\nadvertise = "http://127.0.0.1:%s"\n[node]\nname = "%s"\n' "${PORT[auth]}" "${PORT[$part]}" "$part" ;;
+    node-*) printf 'auth-url = "http://127.0.0.1:%s"\nadvertise = "http://127.0.0.1:%s"\n[node]\nname = "%s"\n' "$(door auth)" "$(door "$part")" "$part" ;;
     auth) printf '[auth]\nkey-secret-file = "%s"\n' "$(secret key-secret)" ;;
-    mailer) printf '[mail]\nsmtp = "smtp://127.0.0.1:%s?tls=none"\nfrom = "chatify <no-reply@chat.test>"\n' "${PORT[smtp]}" ;;
+    mailer) printf '[mail]\nsmtp = "smtp://127.0.0.1:%s?tls=none"\nfrom = "chatify <no-reply@chat.test>"\n' "$(door smtp)" ;;
   esac
 }
 
@@ -78,8 +86,8 @@ service_up() {
 haproxy_up() {
   alive haproxy || spawn haproxy env HAPROXY_SOCKET="$STATE/haproxy/socket" \
     HAPROXY_LISTEN="127.0.0.1:${PORT[haproxy]}" HAPROXY_ADMIN="127.0.0.1:${ADMIN[haproxy]}" \
-    NODE_A="127.0.0.1:${PORT[node-a]}" NODE_A_ADMIN="${ADMIN[node-a]}" NODE_B="127.0.0.1:${PORT[node-b]}" NODE_B_ADMIN="${ADMIN[node-b]}" \
-    NODE_C="127.0.0.1:${PORT[node-c]}" NODE_C_ADMIN="${ADMIN[node-c]}" AUTH="127.0.0.1:${PORT[auth]}" AUTH_ADMIN="${ADMIN[auth]}" \
+    NODE_A="127.0.0.1:$(door node-a)" NODE_A_ADMIN="${ADMIN[node-a]}" NODE_B="127.0.0.1:$(door node-b)" NODE_B_ADMIN="${ADMIN[node-b]}" \
+    NODE_C="127.0.0.1:$(door node-c)" NODE_C_ADMIN="${ADMIN[node-c]}" AUTH="127.0.0.1:$(door auth)" AUTH_ADMIN="${ADMIN[auth]}" \
     haproxy -db -f ops/haproxy.cfg
   await 20 haproxy ready "${PORT[haproxy]}" /.well-known/jwks.json
 }
@@ -87,7 +95,7 @@ haproxy_up() {
 # up PART: starts one and returns when it can be used.
 up() {
   case $1 in
-    redis-*) redis_cluster_node_up "$1" "${PORT[$1]}" && redis_cluster_node_ready "$1" "${PORT[$1]}" ;;
+    redis-*) redis_cluster_node_up "$1" "${PORT[$1]}" "$(door "$1")" && redis_cluster_node_ready "$1" "${PORT[$1]}" ;;
     mongodb) mongodb_up mongodb "${PORT[mongodb]}" ;;
     rabbitmq) rabbitmq_up rabbitmq "${PORT[rabbitmq]}" ;;
     smtp) smtp_up smtp "${PORT[smtp]}" ;;
@@ -97,6 +105,8 @@ up() {
 }
 
 build() {
+  mkdir -p "$STATE/bin"
+  if [ -n "${CLUSTER_BINARY:-}" ]; then cp "$CLUSTER_BINARY" "$CHATIFY.new"; mv "$CHATIFY.new" "$CHATIFY"; return; fi
   need_rust
   web_build
   say "chatify: building (the first time takes some minutes)"
@@ -104,13 +114,12 @@ build() {
   if [ "$profile" = release ]; then release=(--release); fi
   cargo build --locked -p chatify "${release[@]}"
   # A copy: whoever builds meanwhile does not change what a restart starts.
-  mkdir -p "$STATE/bin"
   cp "$TARGET_DIR/$profile/chatify" "$CHATIFY.new"
   mv "$CHATIFY.new" "$CHATIFY"
 }
 
 start() {
-  local part any=
+  local part any= doors=()
   need openssl openssl
   need haproxy haproxy
   need_redis
@@ -129,7 +138,8 @@ start() {
     ports fresh
     trap 'forsaken; slay "${NAMED[@]}" rabbitmq-names; exit 130' INT TERM
   fi
-  beside "redis cluster" redis_cluster_up redis "${PORT[redis-1]}"
+  for part in "${REDIS[@]}"; do doors+=("$(door "$part")"); done
+  beside "redis cluster" redis_cluster_up redis "${PORT[redis-1]}" "${doors[@]}"
   for part in mongodb rabbitmq smtp; do beside "$part" up "$part"; done
   joined
   for part in "${SERVICES[@]}"; do
@@ -166,6 +176,18 @@ endpoints() {
   ) >"$STATE/endpoints.json.new"
   # A reader sees the old file or the new one, never half of one.
   mv "$STATE/endpoints.json.new" "$STATE/endpoints.json"
+}
+
+# revive PART...: starts those that are down, all at the same time, with the data and settings they had.
+revive() {
+  local part
+  known "$@"
+  exec 9>"$STATE/lock"
+  flock 9
+  ports
+  for part in "$@"; do beside "$part" up "$part"; done
+  joined
+  endpoints
 }
 
 known() {
@@ -217,8 +239,10 @@ status() {
 
 case ${1:-} in
   start) start ;;
+  ports) mkdir -p "$STATE"; ports fresh; for part in "${NAMED[@]}"; do echo "$part ${PORT[$part]:-0} ${ADMIN[$part]:-0}"; done ;;
   status) status ;;
   restart) restart "${@:2}" ;;
+  revive) revive "${@:2}" ;;
   kill) known "${@:2}"; slay "${@:2}" ;;
   # First those who drain, then what they need for that.
   down) halt 60 "${SERVICES[@]}"; halt 10 haproxy "${BACKENDS[@]}"; slay rabbitmq-names ;;

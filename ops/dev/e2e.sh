@@ -26,11 +26,7 @@ trap 'rm -rf "$copy"' EXIT
 cp "$TARGET_DIR/debug/chatify" "$TARGET_DIR/debug/examples/judge" "$copy/"
 export E2E_BINARY=$copy/chatify E2E_JUDGE=$copy/judge
 
-wanted=$(cat tests/e2e/package.json tests/e2e/package-lock.json | sha256sum | cut -d ' ' -f 1)
-if [ ! -d tests/e2e/node_modules ] || ! unchanged e2e-modules "$wanted"; then
-  (cd tests/e2e && npm ci --no-audit --no-fund --loglevel=error)
-  done_with e2e-modules "$wanted"
-fi
+e2e_modules
 
 say "end to end: stories"
 report=$TARGET_DIR/e2e/report.tap

@@ -111,3 +111,14 @@ web_build() {
   # A build may write generated types: the hash is taken of what it leaves.
   done_with web-dist "$(fingerprint web)"
 }
+
+# The stock clients of tests/e2e.
+e2e_modules() {
+  need_node
+  local wanted
+  wanted=$(cat tests/e2e/package.json tests/e2e/package-lock.json | sha256sum | cut -d ' ' -f 1)
+  if [ -d tests/e2e/node_modules ] && unchanged e2e-modules "$wanted"; then return; fi
+  say "stock clients: npm ci"
+  (cd tests/e2e && npm ci --no-audit --no-fund --loglevel=error)
+  done_with e2e-modules "$wanted"
+}

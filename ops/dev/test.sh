@@ -54,6 +54,12 @@ rust_tests() {
   fi
 }
 
+# A whole cluster under faults, in its own folder and on its own ports.
+cluster_tests() {
+  e2e_modules
+  cargo test --locked -p chatify --test cluster -- --nocapture
+}
+
 # The servers that tests talk to; the tests find them by variables.
 servers() { ops/dev/servers.sh start >"$logs/servers.env"; }
 
@@ -84,6 +90,9 @@ step tests "rust doc tests" cargo test --locked --workspace --doc
 wait $deny_build || cat "$logs/cargo-deny-build.log"
 step check "licences, bans" ops/dev/deny.sh
 if [ -x ops/dev/e2e.sh ]; then step tests "end to end" ops/dev/e2e.sh; fi
+# Last: it wants the machine for itself.
+ops/dev/servers.sh stop
+step tests "cluster" cluster_tests
 
 printf '\n'
 printf '%s\n' "${rows[@]}"

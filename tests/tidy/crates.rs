@@ -21,6 +21,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("mailer", &["protocol", "bus", "service"]),
     ("client", &["protocol", "history"]),
     ("loadtest", &["protocol", "history", "client"]),
+    ("chaos", &["protocol", "history"]),
     (
         "chatify",
         &[

@@ -1,7 +1,7 @@
 // Writes down what clients asked for, were answered and heard, in the format of crates/history, and has it judged by the
 // checker there: the same judge as of the simulation.
 import { execFile } from "node:child_process";
-import { writeFileSync } from "node:fs";
+import { appendFileSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { BINARY, OUT } from "./server.mjs";
@@ -30,13 +30,17 @@ function passageOf(name, data) {
   return {};
 }
 
+/** Lines that wait to be written: a run of hours must not live in memory. */
+const LINES_AT_ONCE = 4_096;
+
 export class History {
   #lines = [];
   #next = 0;
 
-  constructor(story) {
-    this.file = join(OUT, `${story.replaceAll(/[^a-z0-9]+/gi, "-").slice(0, 60)}.history.jsonl`);
+  constructor(story, file = join(OUT, `${story.replaceAll(/[^a-z0-9]+/gi, "-").slice(0, 60)}.history.jsonl`)) {
+    this.file = file;
     this.began = Date.now();
+    rmSync(file, { force: true });
   }
 
   /** A number that is used once in this file. */
@@ -47,6 +51,13 @@ export class History {
 
   #write(op, rest) {
     this.#lines.push(JSON.stringify({ at: Date.now() - this.began, op, ...rest }));
+    if (this.#lines.length >= LINES_AT_ONCE) this.flush();
+  }
+
+  /** Everything so far stands in the file. */
+  flush() {
+    if (this.#lines.length > 0) appendFileSync(this.file, this.#lines.join("\n") + "\n");
+    this.#lines = [];
   }
 
   connect(conn, user, session) { this.#write("connect", { conn, user, session }); }
@@ -55,7 +66,8 @@ export class History {
   stop(conn, room) { this.#write("stop", { conn, room }); }
   invoke(id, conn, user, room, key, text) { this.#write("invoke", { id, conn, user, room, key, body: digest(text) }); }
   ok(id, seq, duplicate) { this.#write("ok", { id, seq, duplicate }); }
-  fail(id) { this.#write("fail", { id }); }
+  /** `retry`: the refusal spoke of this attempt alone. */
+  fail(id, retry = false) { this.#write("fail", { id, ...(retry && { retry }) }); }
   info(id) { this.#write("info", { id }); }
   deliver(conn, name, data) { this.#write("deliver", { conn, room: data.roomId, seq: data.seq, ...contentOf(name, data) }); }
   log(epoch, name, data) { this.#write("log", { room: data.roomId, epoch, seq: data.seq, ...contentOf(name, data), ...passageOf(name, data) }); }
@@ -79,7 +91,7 @@ export class History {
 
   /** Has it judged; an anomaly is an error that tells them all. Returns the checker's line of totals. */
   async judge() {
-    writeFileSync(this.file, this.#lines.join("\n") + "\n");
+    this.flush();
     const { stdout } = await promisify(execFile)(JUDGE, [this.file]).catch((failure) => {
       throw new Error(`the history is not in order (${this.file}):\n${failure.stdout || failure}`);
     });

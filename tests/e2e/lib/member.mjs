@@ -43,8 +43,9 @@ export class Member {
   breaks = [];
   #conn = null;
 
-  constructor(test, server, { userId, token, history = null, way = {}, options = {}, resume = true }) {
-    Object.assign(this, { userId, token, history });
+  /** `keeps`: whether what is heard stays in memory; in a run of hours it must not. `triesMax`: when a send is given up. */
+  constructor(test, server, { userId, token, history = null, way = {}, options = {}, resume = true, keeps = true, triesMax = 200 }) {
+    Object.assign(this, { userId, token, history, keeps, triesMax });
     this.socket = io(server.url, {
       ...HASTE,
       forceNew: true,
@@ -101,7 +102,7 @@ export class Member {
   }
 
   #take(event, data) {
-    this.heard.push({ event, data });
+    if (this.keeps) this.heard.push({ event, data });
     if (event === "session:ready") {
       this.#conn = this.history?.fresh() ?? 1;
       this.hello = data;
@@ -120,7 +121,7 @@ export class Member {
       if (data.seq !== at + 1) this.breaks.push(`${event} of ${data.roomId} came as ${data.seq} after ${at}`);
       this.history?.deliver(this.#conn, event, data);
       this.cursors[data.roomId] = data.seq;
-      (this.logs[data.roomId] ??= []).push({ event, data });
+      if (this.keeps) (this.logs[data.roomId] ??= []).push({ event, data });
     }
   }
 
@@ -147,7 +148,7 @@ export class Member {
       this.history?.ok(id, data.message.seq, data.duplicate);
       return data;
     } catch (error) {
-      if (error instanceof Refused && error.code !== "outcome_unknown") this.history?.fail(id);
+      if (error instanceof Refused && error.code !== "outcome_unknown") this.history?.fail(id, AGAIN.has(error.code));
       else this.history?.info(id);
       throw error;
     }
@@ -163,8 +164,10 @@ export class Member {
         return await this.#attempt(message);
       } catch (error) {
         if (error instanceof Refused && !AGAIN.has(error.code)) throw error;
-        if (tries > 200) throw error;
-        if (error.problem?.retryAfter) await new Promise((resolve) => setTimeout(resolve, error.problem.retryAfter));
+        if (tries >= this.triesMax) throw error;
+        // A server that says no fast must not be asked fast.
+        const wait = error.problem?.retryAfter ?? (error instanceof Refused ? Math.min(20 * tries, 500) : 0);
+        if (wait > 0) await new Promise((resolve) => setTimeout(resolve, wait));
       }
     }
   }
