@@ -2,10 +2,11 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
-use bus::roster::NodeCard;
-use node::cluster::Cluster;
+use bus::roster::{BEAT_PERIOD, LEASE, NodeCard};
+use node::cluster::{Cluster, Peers};
 use node::contract::Documents;
 use node::jwks::KeyKeeper;
 use node::ports::Ports;
@@ -26,6 +27,8 @@ use crate::config::{ClusterConfig, TopConfig};
 const REVOKED_MILLIS: i64 = 15 * 60_000;
 /// Of the drain's deadline, what the sockets may take; the rest is for what ends after them.
 const SOCKETS_SHARE: f32 = 0.8;
+/// What a beat of another node may take beyond its period.
+const BEAT_SLACK: Duration = Duration::from_millis(500);
 
 /// Serves until the process is told to stop.
 pub(crate) fn serve(settings: &Settings) -> Result<String, Failure> {
@@ -57,6 +60,12 @@ pub(crate) fn serve(settings: &Settings) -> Result<String, Failure> {
         let mut peers = Cluster::new(shared.bus, shared.roster, card);
         let passage = Passage::new(&config, &key, peers.peers(), life.clock.clone());
         peers.elsewhere = Some(Arc::new(passage));
+        let check = life.readiness.register("peers");
+        let (known, me) = (peers.peers(), peers.me());
+        life.drain.spawn_aside(async move {
+            known_to_all(known, me).await;
+            check.pass_for_good();
+        });
         let ports = Ports {
             store: store.clone(),
             hubs: Arc::new(doors.clone()),
@@ -130,6 +139,22 @@ pub(super) async fn revoked_lately(
     let recent = store.revoked_since(since).await.map_err(Failure::of)?;
     revoked.add(&recent, life.clock.unix_seconds());
     Ok(Arc::new(revoked))
+}
+
+/// Waits until every other node can have read this one's lease: before, a request of a session here that came to another
+/// node would find nobody to be passed on to. Where there is no roster, nobody is waited for beyond a lease.
+async fn known_to_all(mut peers: Peers, me: NodeId) {
+    let listed = async {
+        while peers.url(me).is_none() {
+            if !peers.changed().await {
+                return;
+            }
+        }
+        tokio::time::sleep(BEAT_PERIOD + BEAT_SLACK).await;
+    };
+    if tokio::time::timeout(LEASE, listed).await.is_err() {
+        warn!("this node begins without a roster: requests that come to the wrong node begin anew");
+    }
 }
 
 /// Another one at each start, so that a node that comes back owns no session of its former life.

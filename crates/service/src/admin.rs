@@ -66,7 +66,7 @@ async fn accept(listener: TcpListener, admin: Admin, drain: Drain) {
             continue;
         };
         let admin = admin.clone();
-        drain.spawn_background("admin connection", async move {
+        drain.spawn_aside(async move {
             let _place = place;
             let served = http1::Builder::new()
                 .timer(TokioTimer::new())

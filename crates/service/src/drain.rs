@@ -182,22 +182,28 @@ impl Drain {
         })
     }
 
-    /// Spawns work that nobody waits for: it is dropped when the drain is over.
+    /// Spawns work that nobody waits for and that is meant to go on: it is dropped when the drain is over.
     pub fn spawn_background<F>(&self, name: &'static str, task: F)
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        let stopped = self.shared.stopped.clone();
+        self.spawn_aside(async move {
+            task.await;
+            warn!(name, "background task ended before the process");
+        });
+    }
+
+    /// Spawns work that nobody waits for and that ends by itself: it is dropped when the drain is over.
+    pub fn spawn_aside<F>(&self, task: F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
         // Not through the tracker: the end must not wait for what itself waits for the end.
         #[allow(
             clippy::disallowed_methods,
             reason = "bounded by the `stopped` token instead"
         )]
-        tokio::spawn(async move {
-            if stopped.run_until_cancelled(task).await.is_some() {
-                warn!(name, "background task ended before the process");
-            }
-        });
+        tokio::spawn(self.shared.stopped.clone().run_until_cancelled_owned(task));
     }
 
     /// Makes the end wait until the guard is dropped.

@@ -56,6 +56,11 @@ impl Cluster {
     pub fn peers(&self) -> Peers {
         Peers(self.peers.subscribe())
     }
+
+    /// The node's own number.
+    pub fn me(&self) -> NodeId {
+        self.card.id
+    }
 }
 
 impl fmt::Debug for Cluster {
