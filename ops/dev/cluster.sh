@@ -119,7 +119,7 @@ build() {
 }
 
 start() {
-  local part any= doors=()
+  local part any='' doors=()
   need openssl openssl
   need haproxy haproxy
   need_redis
