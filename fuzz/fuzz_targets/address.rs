@@ -16,5 +16,6 @@ fuzz_target!(|text: &str| {
             .any(|byte| byte.is_ascii_control() || byte == b' ')
     );
     assert_eq!(once.parse::<EmailAddress>().as_ref(), Ok(&address));
-    assert!(address.mailbox().parse::<EmailAddress>().is_ok());
+    // What budgets count by is no address, but never another domain's.
+    assert!(address.mailbox().ends_with(address.domain()));
 });
