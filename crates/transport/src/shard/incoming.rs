@@ -236,6 +236,7 @@ impl<A: Application> Core<A> {
             Probed::Failed => self.drop_probe(index),
             Probed::Upgrade => {
                 self.take_over(index);
+                self.go_on_closing(index);
                 // The client may speak right behind the upgrade packet.
                 self.feed(index, input);
             }
@@ -246,6 +247,15 @@ impl<A: Application> Core<A> {
     fn drop_probe(&mut self, index: u32) {
         if let Some(polling) = self.polling(index) {
             polling.probe = None;
+        }
+        self.go_on_closing(index);
+    }
+
+    /// A close has waited for the end of the change to WebSocket.
+    fn go_on_closing(&mut self, index: u32) {
+        let connection = self.sockets.table.get(index);
+        if connection.is_some_and(|c| matches!(c.phase, Phase::Closing(_))) {
+            self.sockets.closing.push(index);
         }
     }
 

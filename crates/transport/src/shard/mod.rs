@@ -132,6 +132,15 @@ impl<A: Application> Core<A> {
                 self.finish_close(index);
             }
             Link::Polling(polling) => {
+                // The official client has stopped polling by now. Whoever drops its WebSocket in this moment is not heard
+                // by it before its ping timeout: it is let change over first, and told there.
+                if let Some(probe) = polling.probe.as_ref().filter(|probe| probe.answered)
+                    && polling.poll.is_none()
+                    && self.sockets.now < probe.due
+                {
+                    connection.beat_due = connection.beat_due.max(probe.due);
+                    return;
+                }
                 polling.probe = None;
                 let has_poll = polling.poll.is_some();
                 let has_words = connection.outbox.is_some();

@@ -114,3 +114,36 @@ fn a_probe_that_does_not_go_on_is_dropped() {
     post(server.address(), &session, "4a");
     assert_eq!(get(server.address(), &session).body, "4a");
 }
+
+/// A session in a room that has got as far as the client's last packet before it changes over.
+fn changing_over(server: &TestServer) -> (String, Ws) {
+    let session = open(server, "/socket.io/");
+    post(server.address(), &session, "40");
+    get(server.address(), &session);
+    let ws = probe(server, &session);
+    (session, ws)
+}
+
+#[test]
+fn a_session_that_ends_while_its_client_changes_over_is_told_so_on_the_websocket() {
+    let server = Setup::new().start();
+    let (session, mut ws) = changing_over(&server);
+    post(server.address(), &session, r#"42["close"]"#);
+    // The official client polls no more: only here can it hear of it.
+    ws.send("5");
+    assert!(matches!(ws.told(), Told::Close(Some(_))));
+}
+
+#[test]
+fn a_session_that_ends_while_its_client_changes_over_waits_no_longer_than_for_the_upgrade() {
+    let server = Setup::new()
+        .with(|config| config.upgrade_timeout = Duration::from_millis(50))
+        .start();
+    let (session, mut ws) = changing_over(&server);
+    post(server.address(), &session, r#"42["close"]"#);
+    ws.wait_for_end();
+    let (session, ws) = changing_over(&server);
+    post(server.address(), &session, r#"42["close"]"#);
+    drop(ws);
+    while get(server.address(), &session).status != 400 {}
+}
