@@ -3,11 +3,13 @@
 //! Every durable change of a room is one entry with one dense `seq`. An entry holds all that its event needs, so that
 //! delivery, resume and history are reads of one log.
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::ids::{ClientId, MessageId, RoomId, UserId};
 use crate::message::{Message, Meta, Seq};
 use crate::room::{LeaveReason, Member, Role, Room};
+use crate::tagged::Tagged;
 use crate::time::Timestamp;
 
 /// One accepted change of a room.
@@ -31,7 +33,7 @@ pub struct Entry {
 
 /// What an entry did to its room.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
+#[serde(remote = "Self", tag = "kind", rename_all = "snake_case")]
 pub enum Change {
     /// A message was said.
     Said {
@@ -90,6 +92,32 @@ pub enum Change {
     },
     /// The room is gone; nothing follows.
     RoomDeleted,
+}
+
+impl Serialize for Change {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        Self::serialize(self, to)
+    }
+}
+
+impl<'de> Deserialize<'de> for Change {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        struct Fields {
+            message: Message,
+        }
+        let tagged = Tagged::read(from)?;
+        let message = |made: fn(Message) -> Self| {
+            let Fields { message } = tagged.fields::<_, D::Error>()?;
+            Ok(made(message))
+        };
+        match tagged.kind.as_str() {
+            "said" => message(|message| Self::Said { message }),
+            "edited" => message(|message| Self::Edited { message }),
+            "deleted" => message(|message| Self::Deleted { message }),
+            _ => Self::deserialize(&mut tagged.text()).map_err(D::Error::custom),
+        }
+    }
 }
 
 /// What somebody wants to do to a room; not yet checked, without a place.

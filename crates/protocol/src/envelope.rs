@@ -4,16 +4,18 @@
 //! Envelopes are JSON, so that a cluster can run two versions for a while: unknown fields are ignored, and a receiver
 //! drops an envelope of a kind that it does not know.
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::entry::Hint;
 use crate::ids::{NodeId, RoomId, SessionId, UserId};
 use crate::room::ReadMarker;
+use crate::tagged::Tagged;
 use crate::user::PresenceStatus;
 
 /// One piece of news.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
+#[serde(remote = "Self", tag = "kind", rename_all = "snake_case")]
 pub enum Envelope {
     /// A room's log has grown, or ends where it ended: the newest entries, or the head alone.
     Grown {
@@ -74,6 +76,27 @@ pub enum Envelope {
         /// `logout`, `revoked` or `refresh_reused`.
         reason: String,
     },
+}
+
+impl Serialize for Envelope {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        Self::serialize(self, to)
+    }
+}
+
+impl<'de> Deserialize<'de> for Envelope {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        struct Fields {
+            hint: Box<Hint>,
+        }
+        let tagged = Tagged::read(from)?;
+        if tagged.kind == "grown" {
+            let Fields { hint } = tagged.fields()?;
+            return Ok(Self::Grown { hint });
+        }
+        Self::deserialize(&mut tagged.text()).map_err(D::Error::custom)
+    }
 }
 
 /// How somebody with a connection to a node says they are.

@@ -12,6 +12,7 @@ pub mod message;
 pub mod problem;
 pub mod room;
 pub mod socketio;
+mod tagged;
 pub mod time;
 pub mod token;
 pub mod user;
