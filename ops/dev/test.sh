@@ -75,6 +75,7 @@ ops/dev/servers.sh install >"$logs/servers-install.log" 2>&1 &
 
 step check "format"         cargo fmt --all --check -- --color never
 step check "operations"     ops/dev/lint.sh
+step tests "helm"           ops/dev/helm.sh check
 step check "web install"    web_install
 step check "web types"      in_web typecheck
 step check "web lint"       in_web lint
