@@ -87,6 +87,7 @@ step check "servers"        servers
 # shellcheck source=/dev/null
 source "$logs/servers.env" || true
 step tests "rust tests"     rust_tests
+step tests "helm, live"     ops/dev/helm.sh live
 step tests "rust doc tests" cargo test --locked --workspace --doc
 wait $deny_build || cat "$logs/cargo-deny-build.log"
 step check "licences, bans" ops/dev/deny.sh

@@ -39,6 +39,9 @@
 {{- if and $v.tests.doctor.preflight (or $v.secrets.generate (not $v.backends.existingSecret.name) $v.mail.smtpUrl) -}}
   {{- fail "tests.doctor.preflight runs before the chart's own Secrets are there: use backends.existingSecret, secrets.existingSecret and mail.existingSecret with it" -}}
 {{- end -}}
+{{- if and $v.monitoring.probe.enabled (not (and $v.monitoring.probe.prober $v.publicUrl)) -}}
+  {{- fail "monitoring.probe.enabled is on, and needs monitoring.probe.prober and publicUrl" -}}
+{{- end -}}
 {{- if and $v.ingress.enabled (not $v.ingress.hosts) -}}
   {{- fail "ingress.enabled is on, and ingress.hosts is empty" -}}
 {{- end -}}

@@ -64,6 +64,7 @@ MISTAKES = {
     shape.scaling_and_evictions_leave_somebody: lambda docs: first(docs, "PodDisruptionBudget")["spec"].update(maxUnavailable=200),
     shape.rollouts_keep_everybody_served: lambda docs: deployment(docs, "node")["spec"].update(strategy={"type": "Recreate"}),
     shape.auth_gets_its_paths: lambda docs: first(docs, "Ingress")["spec"]["rules"][0]["http"]["paths"].pop(0),
+    shape.monitors_find_every_role_once: lambda docs: first(docs, "PodMonitor")["spec"]["selector"].pop("matchExpressions"),
     shape.names_are_unique_and_in_the_namespace: lambda docs: docs.append(docs[0]),
 }
 

@@ -60,6 +60,8 @@ CASES = [
     ("networkPolicy.store.ports", [0], "/networkPolicy/store/ports/0"),
     ("networkPolicy.store.to", [{"namespace": "x"}], "/networkPolicy/store/to/0"),
     ("monitoring.kind", "Scrape", "/monitoring/kind"),
+    ("monitoring.jobPrefix", "talk-", "/monitoring/jobPrefix"),
+    ("monitoring.probe.enabled", True, "needs monitoring.probe.prober and publicUrl"),
     ("tests.verify.writers", 51, "/tests/verify/writers"),
     ("tests.doctor.preflight", True, "before the chart's own Secrets are there"),
     ("fullnameOverride", "Chat!", "/fullnameOverride"),

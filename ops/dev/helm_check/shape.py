@@ -148,6 +148,27 @@ def auth_gets_its_paths(docs):
             yield f"{name_of(doc)}: a WebSocket is cut"
 
 
+def monitors_find_every_role_once(docs):
+    """Where there is a monitor it finds a metrics port of each role; of tests and of public Services it finds none."""
+    roles = {role for _, role, *__ in deployments(docs)}
+    for doc in of_kind(docs, "PodMonitor"):
+        every = [(labels, pod["containers"][0]) for _, labels, pod in pods(docs)]
+        found = [(role_of(labels), one.get("ports", [])) for labels, one in every if matches(doc["spec"]["selector"], labels)]
+        yield from unmonitored(doc, doc["spec"]["podMetricsEndpoints"], found, roles)
+    for doc in of_kind(docs, "ServiceMonitor"):
+        services = [one for one in of_kind(docs, "Service") if matches(doc["spec"]["selector"], one["metadata"]["labels"])]
+        found = [(role_of(one["metadata"]["labels"]), one["spec"]["ports"]) for one in services]
+        yield from unmonitored(doc, doc["spec"]["endpoints"], found, roles)
+
+
+def unmonitored(doc, endpoints, found, roles):
+    ports = {endpoint["port"] for endpoint in endpoints}
+    if sorted(role for role, _ in found) != sorted(roles):
+        yield f"{name_of(doc)}: finds {sorted(role for role, _ in found)}, not {sorted(roles)}"
+    if any(not ports <= {port["name"] for port in there} for _, there in found):
+        yield f"{name_of(doc)}: asks a port that is not there"
+
+
 def names_are_unique_and_in_the_namespace(docs):
     seen = set()
     for doc in docs:
@@ -169,5 +190,6 @@ RULES = [
     scaling_and_evictions_leave_somebody,
     rollouts_keep_everybody_served,
     auth_gets_its_paths,
+    monitors_find_every_role_once,
     names_are_unique_and_in_the_namespace,
 ]
