@@ -7,7 +7,7 @@ import tempfile
 import uuid
 
 import rendered
-from process import Pod, free_port, waited_for
+from process import Pod, free_port
 
 PROGRAM = sys.argv[1]
 FULL = f"{rendered.RELEASE}-chatify"
@@ -67,7 +67,7 @@ def a_release_lives_and_proves_itself(folder, servers):
         for pod in release:
             pod.start(PROGRAM)
         for pod in release:
-            test(f"{pod.name} becomes ready", waited_for(lambda: pod.probe("readinessProbe") == 200), pod.log())
+            test(f"{pod.name} becomes ready", pod.gets(200, "readinessProbe"), pod.log())
             alive = pod.probe("startupProbe") == 200 and pod.probe("livenessProbe") == 200
             test(f"{pod.name} is alive", alive, pod.log())
         status, said = Pod(docs, f"Pod/{FULL}-doctor", folder, moved).run(PROGRAM, "doctor")
@@ -87,7 +87,7 @@ def a_pod_without_backends_is_alive_and_not_ready(folder, servers):
     docs = rendered.documents(values_for(away))
     for role in rendered.ROLES:
         pod = Pod(docs, f"Deployment/{FULL}-{role}", folder, {f"{FULL}-auth": free_port()}).start(PROGRAM)
-        alive = waited_for(lambda: pod.probe("startupProbe") == 200)
+        alive = pod.gets(200, "startupProbe")
         ready, living = pod.probe("readinessProbe"), pod.probe("livenessProbe")
         test(f"{role} without backends is alive and not ready", alive and (living, ready) == (200, 503), (living, ready, pod.log()))
         pod.process.kill()

@@ -22,16 +22,6 @@ def free_port():
         return one.getsockname()[1]
 
 
-def waited_for(condition):
-    """Whether it came true. Asks ten times a second."""
-    end = time.monotonic() + PATIENCE_SECONDS
-    while time.monotonic() < end:
-        if condition():
-            return True
-        time.sleep(0.1)
-    return False
-
-
 class Pod:
     """One pod of what was rendered. `moved` says where its Services are instead."""
 
@@ -101,6 +91,15 @@ class Pod:
             return answer.code
         except OSError:
             return 0
+
+    def gets(self, status, probe):
+        """Whether a probe comes to get this status before the process ends. Asks ten times a second."""
+        end = time.monotonic() + PATIENCE_SECONDS
+        while time.monotonic() < end and self.process.poll() is None:
+            if self.probe(probe) == status:
+                return True
+            time.sleep(0.1)
+        return False
 
     def stop(self):
         """As the kubelet does: SIGTERM, the pod's grace, SIGKILL. The status; negative when it was killed."""

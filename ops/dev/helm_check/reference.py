@@ -184,9 +184,9 @@ def readme(values):
     ]
 
     def rows(value):
-        if value.children:
-            return [row for child in value.children for row in rows(child)]
         told = value.description.replace("|", "\\|")
+        if value.children:
+            return [f"| **{value.path}** | | | {told} |"] + [row for child in value.children for row in rows(child)]
         return [f"| `{value.path}` | {kind(value)} | {default(value)} | {told} |"]
 
     head = ["", "| value | type | default | |", "|---|---|---|---|"]
@@ -194,7 +194,7 @@ def readme(values):
     for value in (one for one in values if not one.children):
         page += rows(value)
     for value in (one for one in values if one.children):
-        page += ["", f"## {value.key}", "", value.description, *head, *rows(value)]
+        page += ["", f"## {value.key}", "", value.description, *head, *rows(value)[1:]]
     return re.sub(r"\n{3,}", "\n\n", "\n".join(page)) + "\n"
 
 
