@@ -10,5 +10,6 @@ web_build
 say "clippy";      cargo clippy --locked --workspace --all-targets --quiet -- -D warnings
 say "house rules"; cargo test --locked --quiet --test tidy -- --nocapture
 say "operations";  ops/dev/lint.sh
+say "helm";        ops/dev/helm.sh check
 say "licences";    ops/dev/deny.sh
 say "all is well"

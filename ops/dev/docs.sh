@@ -7,4 +7,5 @@ settings=$(cargo run --locked --quiet -p chatify -- config --reference)
 printf '%s\n' "$settings" >docs/configuration.md
 metrics=$(cargo run --locked --quiet -p chatify -- metrics --reference)
 printf '%s\n' "$metrics" >docs/metrics.md
-say "docs/configuration.md and docs/metrics.md are written"
+ops/dev/helm.sh write
+say "docs/configuration.md and docs/metrics.md are written, and what the chart generates"

@@ -75,6 +75,7 @@ ops/dev/servers.sh install >"$logs/servers-install.log" 2>&1 &
 
 step check "format"         cargo fmt --all --check -- --color never
 step check "operations"     ops/dev/lint.sh
+step tests "helm"           ops/dev/helm.sh check
 step check "web install"    web_install
 step check "web types"      in_web typecheck
 step check "web lint"       in_web lint
@@ -86,6 +87,7 @@ step check "servers"        servers
 # shellcheck source=/dev/null
 source "$logs/servers.env" || true
 step tests "rust tests"     rust_tests
+step tests "helm, live"     ops/dev/helm.sh live
 step tests "rust doc tests" cargo test --locked --workspace --doc
 wait $deny_build || cat "$logs/cargo-deny-build.log"
 step check "licences, bans" ops/dev/deny.sh

@@ -4,8 +4,13 @@ use std::collections::BTreeSet;
 
 use crate::tree::Tree;
 
-/// What sets variables of chatify. Every `CHATIFY_…` in there is one, or a flaw.
-const SETTERS: [&str; 3] = ["Dockerfile", "docker-compose.yml", "ops/compose/secrets.sh"];
+/// What sets variables of chatify, files and a folder. Every `CHATIFY_…` in there is one, or a flaw.
+const SETTERS: [&str; 4] = [
+    "Dockerfile",
+    "docker-compose.yml",
+    "ops/compose/secrets.sh",
+    "helm/chatify/templates/",
+];
 /// How our metrics begin.
 const METRIC_PREFIX: &str = "chatify_";
 /// What Prometheus puts behind the name of a histogram.
@@ -16,8 +21,9 @@ pub(crate) fn unknown_settings(tree: &Tree) -> Vec<String> {
     let known = variables(&tree.text("docs/configuration.md"));
     let is_part = |b: u8| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_';
     let mut complaints = Vec::new();
-    for path in SETTERS {
-        for name in words(&tree.text(path), "CHATIFY_", is_part) {
+    let sets = |path: &str| SETTERS.iter().any(|setter| path.starts_with(setter));
+    for (path, text) in tree.0.iter().filter(|(path, _)| sets(path)) {
+        for name in words(text, "CHATIFY_", is_part) {
             if !known.contains(&name) {
                 complaints.push(format!("{path}: there is no setting `{name}`"));
             }
@@ -89,10 +95,15 @@ fn a_setting_that_is_gone_is_found_in_what_sets_it() {
             "CHATIFY_NODE_NAME: a\nCHATIFY_CLUSTER_KEY_FILE: b\nCHATIFY_NODE_NAME_FILE: c\n",
         ),
         ("Dockerfile", "ENV CHATIFY_OLD=1 CHATIFY_CONFIG=/x\n"),
+        (
+            "helm/chatify/templates/a.tpl",
+            "- name: CHATIFY_{{ $key }}\n- name: CHATIFY_GONE\n",
+        ),
     ]);
     let expected = [
         "Dockerfile: there is no setting `CHATIFY_OLD`",
         "docker-compose.yml: there is no setting `CHATIFY_NODE_NAME_FILE`",
+        "helm/chatify/templates/a.tpl: there is no setting `CHATIFY_GONE`",
     ];
     assert_eq!(unknown_settings(&tree), expected);
 }
