@@ -1,6 +1,6 @@
 """Holds alerts, runbooks, tests and dashboards together: every alert has a severity, words, a runbook that names it and a test
 that sees it fire; no runbook and no test names an alert that is gone; whatever reads a recorded series or a metric reads one
-that exists. Prints what is wrong; exit code 1 if anything is. Needs PyYAML."""
+that exists; the tests that docs/security.md names do, too. Prints what is wrong; exit code 1 if anything is. Needs PyYAML."""
 
 import json
 import re
@@ -117,7 +117,22 @@ def series():
             complain(f"{name}: is recorded and read by nobody")
 
 
-for part in (alerts, runbooks, tests, series):
+def security():
+    """Rows of docs/security.md name tests: `file: test`, and further tests of that file by their name alone."""
+    for row in (TOP / "docs/security.md").read_text().split("\n"):
+        text = ""
+        for span in re.findall(r"`([^`]+)`", row):
+            named = re.fullmatch(r"([\w./-]+\.(?:rs|mjs|tsx?)): (.+)", span)
+            if named:
+                file = TOP / named[1]
+                text, span = file.read_text() if file.exists() else "", named[2]
+            elif not (text and re.fullmatch(r"[a-z0-9]+(_[a-z0-9]+){2,}", span)):
+                continue
+            if span not in text:
+                complain(f"docs/security.md: there is no test {span}")
+
+
+for part in (alerts, runbooks, tests, series, security):
     part()
 if wrong:
     sys.exit("\n".join(f"error: {one}" for one in wrong))
