@@ -1,6 +1,6 @@
 # One line of help stands behind each target's `##`. Everything of weight is a short script under ops/dev/.
 .DEFAULT_GOAL := help
-.PHONY: help up cluster cluster-status cluster-restart cluster-kill cluster-down test web check bench sim fuzz e2e chaos docs clean
+.PHONY: help up cluster cluster-status cluster-restart cluster-kill cluster-down test web check bench sim fuzz e2e chaos dashboards docs clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -8,8 +8,8 @@ help: ## Show this list
 up: ## Build what is needed and run chatify on this machine; ARGS="--listen 0.0.0.0:8080" passes settings on
 	@ops/dev/up.sh $(ARGS)
 
-cluster: ## A whole cluster on this machine, no container engine; LIMITS=off lifts the rate limits, PROFILE=release is fast
-	@LIMITS="$(LIMITS)" PROFILE="$(PROFILE)" ops/dev/cluster.sh start
+cluster: ## A whole cluster on this machine, no container engine; LIMITS=off lifts the rate limits, PROFILE=release is fast, PROMETHEUS=on watches
+	@LIMITS="$(LIMITS)" PROFILE="$(PROFILE)" PROMETHEUS="$(PROMETHEUS)" ops/dev/cluster.sh start
 
 cluster-status: ## What of it runs, where and how well
 	@ops/dev/cluster.sh status
@@ -47,6 +47,9 @@ chaos: ## Break a cluster under load and judge; MINUTES=20 for how long, SEED=7 
 
 bench: ## Run the benches and print a table; FILTER=word chooses some
 	@FILTER="$(FILTER)" ops/dev/bench.sh
+
+dashboards: ## Ask a cluster under load for every panel of the dashboards, and every rule
+	@ops/dev/dashboards.sh
 
 docs: ## Write the generated pages under docs/ again
 	@ops/dev/docs.sh

@@ -51,9 +51,10 @@ redis_cluster_up() {
   for n in 1 2 3 4 5 6; do redis_cluster_node_ready "$1-$n" $(($2 + n - 1)); done
 }
 
-# rabbitmq_up PART PORT: AMQP on PORT, Erlang's distribution on PORT + 1, its name server (the part PART-names) on PORT + 2.
+# rabbitmq_up PART PORT [METRICS]: AMQP on PORT, Erlang's distribution on PORT + 1, its name server (the part PART-names) on
+# PORT + 2, its own metrics for Prometheus on METRICS.
 rabbitmq_up() {
-  local part=$1 port=$2 dir=$STATE/$1 bin
+  local part=$1 port=$2 metrics=${3:-} dir=$STATE/$1 bin
   mkdir -p "$dir/home"
   # The programs on PATH are wrappers that change user and folder.
   bin=$(dpkg -L rabbitmq-server 2>/dev/null | grep '/lib/rabbitmq/bin$') ||
@@ -63,7 +64,8 @@ rabbitmq_up() {
   await 20 "$part-names" port_open $((port + 2))
   printf '%s\n' "listeners.tcp.1 = 127.0.0.1:$port" 'disk_free_limit.absolute = 50MB' 'log.console = true' \
     'log.console.level = info' 'log.file = false' >"$dir/rabbitmq.conf"
-  echo '[].' >"$dir/enabled_plugins"
+  echo "[${metrics:+rabbitmq_prometheus}]." >"$dir/enabled_plugins"
+  if [ -n "$metrics" ]; then printf '%s\n' 'prometheus.tcp.ip = 127.0.0.1' "prometheus.tcp.port = $metrics" >>"$dir/rabbitmq.conf"; fi
   # ALLOW_INPUT makes the script become the broker instead of its parent, so that the pid is the broker's.
   # sbwt: an idle scheduler of Erlang must not spin.
   alive "$part" || spawn "$part" env -u RABBITMQ_NODE_PORT HOME="$dir/home" RABBITMQ_NODENAME="$part@localhost" \
@@ -95,4 +97,18 @@ smtp_up() {
       --ports "$2" $(($2 + 1)) $(($2 + 2)) $(($2 + 3))
   fi
   await 30 "$1" port_open $(($2 + 3))
+}
+
+need_prometheus() { need prometheus prometheus; need prometheus-blackbox-exporter prometheus-blackbox-exporter; }
+# prometheus_up PART PORT: reads prometheus.yml in its folder.
+prometheus_up() {
+  mkdir -p "$STATE/$1/data"
+  alive "$1" || spawn "$1" prometheus --config.file="$STATE/$1/prometheus.yml" --web.listen-address="127.0.0.1:$2" \
+    --storage.tsdb.path="$STATE/$1/data" --storage.tsdb.retention.time=2d --log.level=warn
+  await 30 "$1" ready "$2" /-/ready
+}
+# blackbox_up PART PORT: asks others from outside, for Prometheus.
+blackbox_up() {
+  alive "$1" || spawn "$1" prometheus-blackbox-exporter --config.file="$ROOT/ops/prometheus/blackbox.yml" --web.listen-address="127.0.0.1:$2"
+  await 20 "$1" ready "$2" /-/healthy
 }

@@ -3,7 +3,8 @@
 # RabbitMQ, a MongoDB-wire server and an SMTP sink. Every part is a process of its own that can be killed and restarted.
 # usage: cluster.sh start | status | down | restart PART... | kill PART... | revive PART...
 # PART: node-a node-b node-c auth mailer haproxy redis-1 … redis-6 mongodb rabbitmq smtp
-# LIMITS=off lifts the rate limits, PROFILE=release builds for speed. Everything lies in target/cluster/; programs that
+# LIMITS=off lifts the rate limits, PROFILE=release builds for speed, PROMETHEUS=on watches it all by the rules of
+# ops/prometheus (the parts prometheus and blackbox). Everything lies in target/cluster/; programs that
 # drive the cluster read endpoints.json there. For the fault harness (chaos/): CLUSTER=NAME makes another one beside it in
 # target/NAME/, CLUSTER_BINARY=FILE builds nothing, `cluster.sh ports` tells who will listen where, and the file `doors`
 # in its folder (lines `PART PORT`) has the parts talk to each other through those ports.
@@ -19,16 +20,18 @@ NODES=(node-a node-b node-c) SERVICES=(node-a node-b node-c auth mailer)
 REDIS=(redis-1 redis-2 redis-3 redis-4 redis-5 redis-6)
 BACKENDS=("${REDIS[@]}" mongodb rabbitmq smtp)
 NAMED=("${SERVICES[@]}" haproxy "${BACKENDS[@]}")
+# Beside it when they are asked for, and from then on until the cluster ends.
+WATCHERS=(blackbox prometheus)
 CHATIFY=$STATE/bin/chatify
 
-usage() { sed -n '4,7s/^# //p' "$0" >&2; exit 2; }
+usage() { sed -n '4,8s/^# //p' "$0" >&2; exit 2; }
 
 # Where each part listens: PORT for those who use it, ADMIN for probes and metrics.
 ports() {
   local base n
   base=$(ports_for "$CLUSTER" "$@")
-  declare -gA PORT=([haproxy]=$base [mongodb]=$((base + 23)) [rabbitmq]=$((base + 20)) [smtp]=$((base + 24)) [auth]=$((base + 28)))
-  declare -gA ADMIN=([haproxy]=$((base + 7)) [auth]=$((base + 29)) [mailer]=$((base + 30)) [smtp]=$((base + 27)))
+  declare -gA PORT=([haproxy]=$base [mongodb]=$((base + 23)) [rabbitmq]=$((base + 20)) [smtp]=$((base + 24)) [auth]=$((base + 28)) [prometheus]=$((base + 31)) [blackbox]=$((base + 33)))
+  declare -gA ADMIN=([haproxy]=$((base + 7)) [auth]=$((base + 29)) [mailer]=$((base + 30)) [smtp]=$((base + 27)) [rabbitmq]=$((base + 32)))
   for n in 0 1 2 3 4 5; do PORT[redis-$((n + 1))]=$((base + 1 + n)); done
   for n in 0 1 2; do PORT[${NODES[n]}]=$((base + 8 + n)) ADMIN[${NODES[n]}]=$((base + 17 + n)); done
 }
@@ -97,11 +100,51 @@ up() {
   case $1 in
     redis-*) redis_cluster_node_up "$1" "${PORT[$1]}" "$(door "$1")" && redis_cluster_node_ready "$1" "${PORT[$1]}" ;;
     mongodb) mongodb_up mongodb "${PORT[mongodb]}" ;;
-    rabbitmq) rabbitmq_up rabbitmq "${PORT[rabbitmq]}" ;;
+    rabbitmq) rabbitmq_up rabbitmq "${PORT[rabbitmq]}" "$(if watched; then echo "${ADMIN[rabbitmq]}"; fi)" ;;
     smtp) smtp_up smtp "${PORT[smtp]}" ;;
     haproxy) haproxy_up ;;
+    blackbox) blackbox_up blackbox "${PORT[blackbox]}" ;;
+    prometheus) watch_list >"$STATE/prometheus/prometheus.yml" && prometheus_up prometheus "${PORT[prometheus]}" ;;
     *) service_up "$1" ;;
   esac
+}
+
+# watched: whether somebody has asked for Prometheus since the last start of the cluster.
+watched() { [ "${PROMETHEUS:-}" = on ] || alive prometheus; }
+
+# watch_list: what Prometheus scrapes: the jobs of ops/prometheus/prometheus.yml, with the ports of this cluster.
+watch_list() {
+  local part
+  cat <<YML
+# Written by \`make cluster\`.
+global: { scrape_interval: 2s, evaluation_interval: 2s }
+rule_files: ["$ROOT/ops/prometheus/rules/*.yml"]
+scrape_configs:
+YML
+  for part in node auth mailer; do
+    printf '  - { job_name: %s, static_configs: [' "$part"
+    if [ "$part" = node ]; then watch_target node-a; printf ', '; watch_target node-b; printf ', '; watch_target node-c; else watch_target "$part"; fi
+    printf '] }\n'
+  done
+  for part in haproxy rabbitmq; do printf '  - { job_name: %s, static_configs: [%s] }\n' "$part" "$(watch_target "$part")"; done
+  watch_probe front http "http://127.0.0.1:${PORT[haproxy]}/.well-known/jwks.json"
+  watch_probe backends tcp "127.0.0.1:${PORT[redis-1]}" "127.0.0.1:${PORT[mongodb]}" "127.0.0.1:${PORT[rabbitmq]}"
+}
+watch_target() { printf '{ targets: ["127.0.0.1:%s"], labels: { instance: %s } }' "${ADMIN[$1]}" "$1"; }
+# watch_probe JOB MODULE TARGET...
+watch_probe() {
+  local job=$1 module=$2 IFS=,
+  shift 2
+  cat <<YML
+  - job_name: $job
+    metrics_path: /probe
+    params: { module: [$module] }
+    static_configs: [{ targets: [$(printf '"%s",' "$@" | sed 's/,$//')] }]
+    relabel_configs:
+      - { source_labels: [__address__], target_label: __param_target }
+      - { source_labels: [__param_target], target_label: instance }
+      - { target_label: __address__, replacement: "127.0.0.1:${PORT[blackbox]}" }
+YML
 }
 
 build() {
@@ -125,6 +168,7 @@ start() {
   need_redis
   need_rabbitmq
   need_mongodb
+  if [ "${PROMETHEUS:-}" = on ]; then need_prometheus; fi
   build
   exec 9>"$STATE/lock"
   flock 9
@@ -150,6 +194,11 @@ start() {
   for part in node-a node-b node-c mailer; do beside "$part" up "$part"; done
   joined
   up haproxy
+  if watched; then
+    mkdir -p "$STATE/prometheus"
+    for part in "${WATCHERS[@]}"; do beside "$part" up "$part"; done
+    joined
+  fi
   endpoints
   status
 }
@@ -158,7 +207,8 @@ start() {
 last_pid() { cut -d ' ' -f 1 "$STATE/$1/pid"; }
 
 endpoints() {
-  local part nodes=() redis=()
+  local part nodes=() redis=() watcher=''
+  if alive prometheus; then watcher=$(printf ',\n"prometheus":{"url":"http://127.0.0.1:%s","pid":%s}' "${PORT[prometheus]}" "$(last_pid prometheus)"); fi
   for part in "${NODES[@]}"; do
     nodes+=("$(printf '{"name":"%s","url":"http://127.0.0.1:%s","admin":"http://127.0.0.1:%s","pid":%s}' "$part" "${PORT[$part]}" "${ADMIN[$part]}" "$(last_pid "$part")")")
   done
@@ -172,7 +222,7 @@ endpoints() {
     printf '"redis":[%s],\n' "${redis[*]}"
     printf '"mongodb":{"url":"mongodb://127.0.0.1:%s/chatify?replicaSet=secantus","pid":%s},\n' "${PORT[mongodb]}" "$(last_pid mongodb)"
     printf '"rabbitmq":{"url":"amqp://guest:guest@127.0.0.1:%s/%%2f","pid":%s},\n' "${PORT[rabbitmq]}" "$(last_pid rabbitmq)"
-    printf '"smtp":{"http":"http://127.0.0.1:%s"}}\n' "${ADMIN[smtp]}"
+    printf '"smtp":{"http":"http://127.0.0.1:%s"}%s}\n' "${ADMIN[smtp]}" "$watcher"
   ) >"$STATE/endpoints.json.new"
   # A reader sees the old file or the new one, never half of one.
   mv "$STATE/endpoints.json.new" "$STATE/endpoints.json"
@@ -194,7 +244,7 @@ known() {
   local part
   [ $# -gt 0 ] || usage
   for part in "$@"; do
-    case " ${NAMED[*]} " in *" $part "*) ;; *) echo "error: there is no part $part" >&2; usage ;; esac
+    case " ${NAMED[*]} ${WATCHERS[*]} " in *" $part "*) ;; *) echo "error: there is no part $part" >&2; usage ;; esac
   done
 }
 
@@ -232,6 +282,7 @@ status() {
     case $part in node-* | auth | mailer | haproxy) at="$at  admin http://127.0.0.1:${ADMIN[$part]}" ;; esac
     printf '%-9s %-8s %7s  %s\n' "$part" "$word" "${pid:--}" "$at"
   done
+  if alive prometheus; then say "prometheus http://127.0.0.1:${PORT[prometheus]}"; fi
   say "chatify   http://127.0.0.1:${PORT[haproxy]}"
   say "mails     http://127.0.0.1:${ADMIN[smtp]}/messages"
   say "files     target/cluster/endpoints.json, target/cluster/logs/"
@@ -245,6 +296,6 @@ case ${1:-} in
   revive) revive "${@:2}" ;;
   kill) known "${@:2}"; slay "${@:2}" ;;
   # First those who drain, then what they need for that.
-  down) halt 60 "${SERVICES[@]}"; halt 10 haproxy "${BACKENDS[@]}"; slay rabbitmq-names ;;
+  down) halt 60 "${SERVICES[@]}"; halt 10 haproxy "${WATCHERS[@]}" "${BACKENDS[@]}"; slay rabbitmq-names ;;
   *) usage ;;
 esac

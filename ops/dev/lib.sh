@@ -81,6 +81,12 @@ need_pip() {
   ) 9>"$CACHE/venv.lock"
 }
 
+# need_python_module MODULE REQUIREMENT: the same for a module; `$CACHE/venv/bin/python` then has it.
+need_python_module() {
+  if "$CACHE/venv/bin/python" -c "import $1" 2>/dev/null; then return; fi
+  need_pip "$1 (a module)" "$2"
+}
+
 # fingerprint PATH...: one hash over all files below, without what tools put there.
 fingerprint() {
   find "$@" \( -name node_modules -o -name dist \) -prune -o -type f -print0 | LC_ALL=C sort -z |

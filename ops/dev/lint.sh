@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What has no compiler: shell scripts, the image, the composition, the balancer's and Prometheus' configurations. Needs no
+# What has no compiler: shell scripts, the image, the composition, the balancer, rules and alerts with their tests, dashboards. Needs no
 # container engine. Ends with `all is well`, or at the first tool that finds something.
 source "$(dirname "$0")/lib.sh"
 need shellcheck shellcheck
@@ -39,12 +39,24 @@ HAPROXY_SOCKET=$work/socket HAPROXY_LISTEN=127.0.0.1:1 HAPROXY_ADMIN=127.0.0.1:2
   haproxy -c -f ops/haproxy.cfg
 
 say "metrics"
-promtool check config ops/prometheus.yml
+promtool check config ops/prometheus/prometheus.yml
+need_python_module yaml PyYAML==6.0.4
+export PYTHONDONTWRITEBYTECODE=1
+"$CACHE/venv/bin/python" ops/prometheus/check.py
+# Two at a time; seconds of work, so only when something has changed.
+rules=$(fingerprint ops/prometheus)
+if ! unchanged prometheus-rules "$rules"; then
+  find ops/prometheus/tests -name '*.test.yml' -print0 | xargs -0 -n 1 -P 2 promtool test rules
+  done_with prometheus-rules "$rules"
+fi
+
+say "dashboards"
+python3 ops/grafana/build.py --check
 # Prometheus itself judges the expressions of the dashboards, as if they were rules.
 python3 - ops/grafana/dashboards/*.json >"$work/rules.yml" <<'PY'
 import json, sys
 targets = [t for path in sys.argv[1:] for panel in json.load(open(path))["panels"] for t in panel.get("targets", [])]
-rules = [{"record": f"dashboard:expr{n}", "expr": t["expr"].replace("$__rate_interval", "1m")} for n, t in enumerate(targets)]
+rules = [{"record": f"dashboard:expr{n}", "expr": t["expr"].replace("$__rate_interval", "1m").replace("$__range", "1h")} for n, t in enumerate(targets)]
 print(json.dumps({"groups": [{"name": "dashboards", "rules": rules}]}))
 PY
 promtool check rules "$work/rules.yml" >"$work/judged" || { cat "$work/judged"; die "an expression of a dashboard is wrong"; }

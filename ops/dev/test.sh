@@ -60,6 +60,12 @@ cluster_tests() {
   cargo test --locked -p chatify --test cluster -- --nocapture
 }
 
+# Every panel and rule, asked of a Prometheus that watches a cluster under a little load.
+dashboard_tests() {
+  cargo build --locked --quiet --workspace --bin chatify
+  CLUSTER_BINARY=$TARGET_DIR/debug/chatify ops/dev/dashboards.sh
+}
+
 # The servers that tests talk to; the tests find them by variables.
 servers() { ops/dev/servers.sh start >"$logs/servers.env"; }
 
@@ -94,6 +100,7 @@ step check "licences, bans" ops/dev/deny.sh
 if [ -x ops/dev/e2e.sh ]; then step tests "end to end" ops/dev/e2e.sh; fi
 # Last: it wants the machine for itself.
 ops/dev/servers.sh stop
+step tests "dashboards" dashboard_tests
 step tests "cluster" cluster_tests
 
 printf '\n'
