@@ -9,6 +9,7 @@ mod check;
 mod client;
 mod crew;
 mod hear;
+mod html;
 mod judge;
 mod known;
 mod latencies;
@@ -73,6 +74,9 @@ fn carry_out(command: &Command) -> Result<(String, bool), Failure> {
             let report = run::run(options)?;
             if let Some(path) = &options.json {
                 write(path, "--json", &report.json()?)?;
+            }
+            if let Some(path) = &options.html {
+                write(path, "--html", &html::page(&report)?)?;
             }
             Ok((report.table(), report.in_order))
         }
