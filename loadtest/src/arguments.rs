@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::plan::Plan;
 use crate::words::Kind;
 
 /// Drives realtime servers with many people, measures, and checks what they receive.
@@ -23,6 +24,10 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     /// Run a scenario against a server.
     Run(Run),
+    /// Compare results of one scenario: ratios of medians, and what is noise.
+    Compare(Compare),
+    /// Work out what a number of people needs, from what one of everything costs.
+    Plan(Plan),
     /// Carry out a part of runs for a coordinator (`run --agents`).
     Agent(Agent),
 }
@@ -70,4 +75,18 @@ pub(crate) struct Agent {
     /// Where coordinators come. They are not asked who they are: a private network only.
     #[arg(long, default_value = "127.0.0.1:7070")]
     pub(crate) listen: SocketAddr,
+}
+
+/// Flags of `compare`.
+#[derive(Args)]
+pub(crate) struct Compare {
+    /// Two results of `run --json`: A and B.
+    #[arg(num_args = 2, value_names = ["A", "B"], required_unless_present = "a", conflicts_with_all = ["a", "b"])]
+    pub(crate) files: Vec<PathBuf>,
+    /// Several results of A.
+    #[arg(long, num_args = 1.., requires = "b")]
+    pub(crate) a: Vec<PathBuf>,
+    /// Several results of B.
+    #[arg(long, num_args = 1.., requires = "a")]
+    pub(crate) b: Vec<PathBuf>,
 }

@@ -248,6 +248,7 @@ async fn attempt(
         if count == 0 {
             return Err(Ended::ByServer);
         }
+        worker.counts.borrow_mut().bytes += count as u64;
         let now = worker.now();
         let scratch = worker.scratch.borrow();
         if carry.is_empty() {

@@ -254,13 +254,6 @@ impl Scenario {
         self.time.warm_up + self.time.duration
     }
 
-    /// Whether anything of a room's log is said.
-    pub(crate) fn sends(&self) -> bool {
-        self.talk
-            .as_ref()
-            .is_some_and(|talk| talk.rate > 0.0 && talk.actions.send > 0.0)
-    }
-
     fn check(&self) -> Result<(), Failure> {
         let refuse = |key: &str, why: String| Err(Failure(format!("`{key}` {why}")));
         let within = |key: &str, value: f64, low: f64, high: f64| {

@@ -212,7 +212,7 @@ fn by_nines(name: &str, curve: &[(f64, f64)]) -> Line {
 }
 
 /// 1234567.0 is 1,234,567.
-fn thousands(value: f64) -> String {
+pub(crate) fn thousands(value: f64) -> String {
     let text = figure(value);
     let (whole, rest) = text.split_at(text.find('.').unwrap_or(text.len()));
     let (sign, digits) = whole
