@@ -61,6 +61,9 @@ pub(crate) struct Run {
     /// Source addresses towards servers on loopback, from 127.0.0.2 on: each has some 28,000 ports.
     #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u8).range(1..=250))]
     pub(crate) sources: u8,
+    /// Seconds without anything coming, after which what is missing is called lost.
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=600))]
+    pub(crate) settle: u16,
     /// Write the result as JSON too.
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,

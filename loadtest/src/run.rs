@@ -28,6 +28,7 @@ struct Story {
     crew: Crew,
     watch: Watch,
     slot: u64,
+    patience: Duration,
     report: Report,
 }
 
@@ -89,6 +90,7 @@ pub(crate) fn run(options: &Run) -> Result<Report, Failure> {
         crew,
         watch,
         slot,
+        patience: Duration::from_secs(options.settle.into()),
         report,
     };
     story.tell()?;
@@ -136,7 +138,7 @@ impl Story {
             self.wait_ready(returned)?;
         }
         self.crew.all(&Order::Hurry)?;
-        let (faults, counts) = self.crew.settle()?;
+        let (faults, counts) = self.crew.settle(self.patience)?;
         if self.scenario.storm.is_some() {
             self.healed(returned, &end, &counts)?;
         }
