@@ -11,6 +11,7 @@ mod compare;
 mod crew;
 mod hear;
 mod html;
+mod incoming;
 mod judge;
 mod known;
 mod latencies;

@@ -46,7 +46,7 @@ impl Worker {
             if intended > self.now() {
                 blocked.retain(|client| !client.flush());
                 self.sleep_until(intended).await;
-            } else if turn % AT_ONCE == 0 {
+            } else if turn.is_multiple_of(AT_ONCE) {
                 tokio::task::yield_now().await;
             }
             let action = ACTIONS[chance.weighted(&weights)].0;

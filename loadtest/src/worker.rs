@@ -202,7 +202,7 @@ impl Worker {
     fn cut(&self, keep_every: u32) {
         for client in &self.clients {
             let number = self.setup.cast.people[client.index as usize].number;
-            let stays = keep_every > 0 && number % keep_every == 0;
+            let stays = keep_every > 0 && number.is_multiple_of(keep_every);
             if !stays && client.cut() {
                 self.counts.borrow_mut().ready -= 1;
             }

@@ -233,7 +233,11 @@ fn assert_reported(told: &Told, finding: &str) {
 fn other(kind: &str, server: SocketAddr, bug: Option<&str>) {
     let target = server.to_string();
     // Without a log only the order of each sender is promised: one writer a room.
-    let told = run("messages", &["writers=1"], &["--kind", kind, "--target", &target]);
+    let told = run(
+        "messages",
+        &["writers=1"],
+        &["--kind", kind, "--target", &target],
+    );
     match bug {
         None => told.assert_in_order(),
         Some(finding) => assert_reported(&told, finding),

@@ -1,15 +1,15 @@
 //! The capacity planner: measured unit costs and a wish give nodes, shards and bandwidth, each by a line of arithmetic
 //! that can be checked by hand. Pure, but for reading its files.
 
+mod costs;
+
 use std::path::PathBuf;
 
 use clap::Args;
-use serde::Deserialize;
 
 use crate::Failure;
 use crate::report::{Report, figure};
-
-const SHIPPED: &str = include_str!("../costs.toml");
+use costs::Costs;
 
 /// Flags of `plan`.
 #[derive(Args)]
@@ -58,33 +58,6 @@ pub(crate) struct Plan {
     pub(crate) measured: Vec<PathBuf>,
 }
 
-/// What one thing costs.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Cost {
-    value: f64,
-    unit: String,
-    source: String,
-}
-
-/// All of them; `costs.toml` says what each is.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-struct Costs {
-    connection_bytes: Cost,
-    connection_kernel_bytes: Cost,
-    heartbeat_cpu: Cost,
-    connect_cpu: Cost,
-    message_cpu: Cost,
-    delivery_cpu: Cost,
-    hint_cpu: Cost,
-    redis_publish_cpu: Cost,
-    redis_receive_cpu: Cost,
-    mongodb_appends: Cost,
-    stored_bytes: Cost,
-    frame_bytes: Cost,
-}
-
 /// The lines, as they are added.
 struct Sheet(String);
 
@@ -106,21 +79,9 @@ impl Sheet {
 /// Works it out.
 pub(crate) fn plan(wish: &Plan) -> Result<String, Failure> {
     check(wish)?;
-    let mut costs = match &wish.costs {
-        None => toml::from_str::<Costs>(SHIPPED)?,
-        Some(path) => {
-            let text = std::fs::read_to_string(path)
-                .map_err(|error| Failure(format!("{} (`--costs`): {error}", path.display())))?;
-            toml::from_str(&text)
-                .map_err(|error| Failure(format!("{} (`--costs`): {error}", path.display())))?
-        }
-    };
-    let reports = wish
-        .measured
-        .iter()
-        .map(|path| Report::read(path))
-        .collect::<Result<Vec<_>, _>>()?;
-    take_measured(&mut costs, &reports)?;
+    let mut costs = Costs::read(wish.costs.as_deref())?;
+    let reports = wish.measured.iter().map(|path| Report::read(path));
+    costs.take_measured(&reports.collect::<Result<Vec<_>, _>>()?)?;
     let mut sheet = Sheet("## Capacity\n".to_owned());
     let (nodes, redis, mongodb) = work_out(wish, &costs, &mut sheet);
     let mut out = sheet.0;
@@ -366,92 +327,6 @@ fn work_out(wish: &Plan, costs: &Costs, sheet: &mut Sheet) -> (f64, f64, f64) {
     (all, redis, mongodb)
 }
 
-/// Takes over what results of runs say; `server` is the label they are read by, or `all`.
-fn take_measured(costs: &mut Costs, reports: &[Report]) -> Result<(), Failure> {
-    let set = |cost: &mut Cost, value: f64, report: &Report| {
-        cost.value = value;
-        cost.source = format!(
-            "measured: {} at {}",
-            report.scenario,
-            report.targets.join(", ")
-        );
-    };
-    let value = |report: &Report, name: &str| {
-        ["all", "server"]
-            .iter()
-            .find_map(|label| report.value(&format!("{label}: {name}")))
-    };
-    let mut talks = Vec::new();
-    for report in reports {
-        if !report.in_order {
-            return Err(Failure(format!(
-                "`--measured`: the run of `{}` was not in order",
-                report.scenario
-            )));
-        }
-        if let Some(micros) = value(report, "CPU a connect") {
-            set(&mut costs.connect_cpu, micros, report);
-        }
-        if let Some(bytes) = value(report, "RSS a connection") {
-            set(&mut costs.connection_bytes, bytes, report);
-            let share = value(report, "CPU").zip(report.value("connections"));
-            if let Some((percent, connections)) = share {
-                set(
-                    &mut costs.heartbeat_cpu,
-                    percent * 1e4 / connections.max(1.0),
-                    report,
-                );
-            }
-        }
-        let rates = report
-            .value("deliveries")
-            .zip(report.value("messages acknowledged"));
-        if let (Some(micros), Some((deliveries, messages))) =
-            (value(report, "CPU a message"), rates)
-        {
-            talks.push((deliveries / messages.max(1e-9), micros, report));
-        }
-        if let Some(bytes) = report.value("received: bytes a delivery") {
-            let text = report
-                .plan
-                .talk
-                .as_ref()
-                .map_or(0.0, |talk| talk.bytes.into());
-            set(&mut costs.frame_bytes, bytes - text, report);
-        }
-    }
-    talks.sort_by(|a, b| a.0.total_cmp(&b.0));
-    match (talks.first(), talks.last()) {
-        (Some((small, less, _)), Some((large, more, report))) if large > &(small * 2.0) => {
-            let delivery = (more - less) / (large - small);
-            set(&mut costs.delivery_cpu, delivery.max(0.0), report);
-            set(&mut costs.message_cpu, (less - small * delivery).max(0.0), report);
-            Ok(())
-        }
-        (None, _) => Ok(()),
-        _ => Err(Failure("`--measured`: message and delivery are told apart by two runs with talk, one with rooms at least twice as large".to_owned())),
-    }
-}
-
-impl Costs {
-    fn list(&self) -> [(&'static str, &Cost); 12] {
-        [
-            ("connection-bytes", &self.connection_bytes),
-            ("connection-kernel-bytes", &self.connection_kernel_bytes),
-            ("heartbeat-cpu", &self.heartbeat_cpu),
-            ("connect-cpu", &self.connect_cpu),
-            ("message-cpu", &self.message_cpu),
-            ("delivery-cpu", &self.delivery_cpu),
-            ("hint-cpu", &self.hint_cpu),
-            ("redis-publish-cpu", &self.redis_publish_cpu),
-            ("redis-receive-cpu", &self.redis_receive_cpu),
-            ("mongodb-appends", &self.mongodb_appends),
-            ("stored-bytes", &self.stored_bytes),
-            ("frame-bytes", &self.frame_bytes),
-        ]
-    }
-}
-
 /// As [`figure`], with thousands set apart.
 fn number(value: f64) -> String {
     crate::html::thousands(value)
@@ -530,24 +405,5 @@ mod tests {
                 .unwrap_err()
                 .contains("--use-at-most")
         );
-    }
-
-    #[test]
-    fn two_measured_runs_tell_message_and_delivery_apart() {
-        let talk = |fan_out: f64, micros: f64| {
-            let mut report = crate::report::tests::report();
-            report.row("deliveries", 100.0 * fan_out, "1/s");
-            report.row("messages acknowledged", 100.0, "1/s");
-            report.row("server: CPU a message", micros, "µs");
-            report
-        };
-        let mut costs: Costs = toml::from_str(SHIPPED).unwrap();
-        let result = take_measured(&mut costs, &[talk(1_000.0, 5_100.0), talk(10.0, 150.0)]);
-        assert!(result.is_ok());
-        assert!(
-            (costs.delivery_cpu.value - 5.0).abs() < 1e-9
-                && (costs.message_cpu.value - 100.0).abs() < 1e-9
-        );
-        assert!(take_measured(&mut costs, &[talk(10.0, 1.0)]).is_err());
     }
 }
