@@ -16,6 +16,7 @@ mod judge;
 mod known;
 mod latencies;
 mod link;
+mod metronome;
 mod order;
 mod plan;
 mod process;

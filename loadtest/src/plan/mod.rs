@@ -365,7 +365,7 @@ mod tests {
             "nodes by connections = 100,000 users ÷ (100,000 × 0.6) = **2**",
             "nodes = the largest of these, 2, and 1 to spare = **3**",
             "shards = 2,000 messages ÷ (4,000 appends × 0.6) = **1**",
-            "to the clients = 20,000 deliveries × 518 bytes × 8 = **82.88** Mbit/s",
+            "to the clients = 20,000 deliveries × 605 bytes × 8 = **96.80** Mbit/s",
             "**3 nodes** of 2 cores",
         ] {
             assert!(told.contains(line), "{line}\nis not in\n{told}");
