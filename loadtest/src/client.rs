@@ -16,6 +16,7 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::AbortHandle;
 
+use crate::chance::Chance;
 use crate::check::{Faults, Place};
 use crate::incoming::take_in;
 use crate::words::Kind;
@@ -28,6 +29,9 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const PATIENCE: Duration = Duration::from_secs(20);
 /// The server's answer to an upgrade is shorter than this.
 const HEAD_MAX: usize = 8 * 1024;
+/// What the official client waits before its first attempt to come back, and at most; each half more or less by chance.
+const RETURN_PAUSE: Duration = Duration::from_secs(1);
+const RETURN_PAUSE_MAX: Duration = Duration::from_secs(5);
 /// A slow reader reads so many times a second.
 const SLOW_READS: u32 = 10;
 /// What the kernel holds for a slow reader: otherwise it would read fast for them.
@@ -41,6 +45,10 @@ pub(crate) struct Client {
     unsent: RefCell<Vec<u8>>,
     places: RefCell<Vec<Place>>,
     ready: Cell<bool>,
+    /// When the server cut it off, on the run's clock; while it is not back.
+    lost_at: Cell<Option<u64>>,
+    /// Connections that it has had: the next one goes to the next target.
+    turn: Cell<u32>,
     task: RefCell<Option<AbortHandle>>,
 }
 
@@ -66,6 +74,8 @@ impl Client {
             unsent: RefCell::default(),
             places: RefCell::default(),
             ready: Cell::new(false),
+            lost_at: Cell::new(None),
+            turn: Cell::new(0),
             task: RefCell::default(),
         }
     }
@@ -138,6 +148,11 @@ impl Client {
         }
     }
 
+    /// When it was cut off, if it was and has just come back.
+    pub(crate) fn is_back(&self) -> Option<u64> {
+        self.lost_at.take()
+    }
+
     /// Where it stands in its rooms.
     pub(crate) fn places(&self) -> Ref<'_, Vec<Place>> {
         self.places.borrow()
@@ -170,6 +185,8 @@ impl Client {
 /// Connects, a few times if it must be, and listens until the connection ends. `permit` is held until it is ready.
 pub(crate) async fn live(worker: Rc<Worker>, client: Rc<Client>, permit: OwnedSemaphorePermit) {
     let is_slow = worker.setup.cast.people[client.index as usize].slow;
+    let comes_back = worker.setup.scenario.people.come_back;
+    let mut chance = Chance::new(worker.setup.scenario.seed, u64::from(client.index));
     let mut permit = Some(permit);
     let (mut pause, mut attempts) = (FIRST_PAUSE, 0);
     while attempts < ATTEMPTS {
@@ -177,24 +194,40 @@ pub(crate) async fn live(worker: Rc<Worker>, client: Rc<Client>, permit: OwnedSe
         let ended = attempt(&worker, &client, &mut permit).await;
         client.out.take();
         if client.ready.replace(false) {
-            worker.excuse(|person| person == client.index);
+            client.turn.set(client.turn.get() + 1);
             let counts = &mut *worker.counts.borrow_mut();
             counts.ready -= 1;
-            if !is_slow {
+            if comes_back {
+                counts.cut_off += 1;
+                client.lost_at.set(Some(worker.now()));
+                (pause, attempts) = (RETURN_PAUSE, 0);
+            } else {
+                worker.excuse(|person| person == client.index);
+            }
+            if !is_slow && !comes_back {
                 counts.ended += 1;
                 return;
             }
             // That is what becomes of slow readers; they come back as a client would.
-            counts.slow_ended += 1;
-            (pause, attempts) = (FIRST_PAUSE, 0);
+            if !comes_back {
+                counts.slow_ended += 1;
+                (pause, attempts) = (FIRST_PAUSE, 0);
+            }
         } else {
             worker.counts.borrow_mut().attempts_failed += 1;
             if matches!(ended, Err(Ended::Refused)) {
                 break;
             }
         }
-        tokio::time::sleep(pause).await;
-        pause *= 2;
+        if client.lost_at.get().is_some() {
+            // Nobody gives up.
+            attempts = 0;
+            tokio::time::sleep(pause.mul_f64(0.5 + chance.share())).await;
+            pause = (pause * 2).min(RETURN_PAUSE_MAX);
+        } else {
+            tokio::time::sleep(pause).await;
+            pause *= 2;
+        }
     }
     worker.counts.borrow_mut().failed += 1;
 }
@@ -266,7 +299,8 @@ async fn attempt(
 async fn open(worker: &Rc<Worker>, client: &Rc<Client>) -> Result<(OwnedReadHalf, Vec<u8>), Ended> {
     let setup = &worker.setup;
     let person = &setup.cast.people[client.index as usize];
-    let target = &worker.targets[person.number as usize % worker.targets.len()];
+    let turn = person.number as usize + client.turn.get() as usize;
+    let target = &worker.targets[turn % worker.targets.len()];
     let socket = match target.address {
         SocketAddr::V4(_) => TcpSocket::new_v4()?,
         SocketAddr::V6(_) => TcpSocket::new_v6()?,
@@ -340,6 +374,18 @@ impl Worker {
         let counts = &mut *self.counts.borrow_mut();
         counts.ready += 1;
         counts.last_ready = now;
+    }
+
+    /// Whoever was cut off says first what was not answered: a repeat finds what was stored, and the order is kept.
+    pub(crate) fn is_back(&self, client: &Client) {
+        let Some(lost_at) = client.is_back() else {
+            return;
+        };
+        let now = self.now();
+        let outcome = &mut self.ledger.borrow_mut().outcome;
+        outcome.away.record_nanos(now.saturating_sub(lost_at));
+        outcome.slot(self.slot(now)).returned += 1;
+        self.repeat(client);
     }
 }
 

@@ -85,6 +85,7 @@ fn packet(
                     .filter_map(|room| Some((number(&room.id)?, room.head_seq)));
                 client.is_in(worker.setup.kind, rooms);
                 worker.is_ready();
+                worker.is_back(client);
                 Ok(())
             }
             _ => Ok(()),

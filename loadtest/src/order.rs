@@ -107,6 +107,10 @@ pub(crate) struct Counts {
     pub(crate) ended: u64,
     /// The same of slow readers, who come back.
     pub(crate) slow_ended: u64,
+    /// The same of all who come back by the scenario's wish.
+    pub(crate) cut_off: u64,
+    /// Messages said again after that.
+    pub(crate) repeated: u64,
     /// Messages sent.
     pub(crate) sent: u64,
     /// Messages acknowledged.
@@ -140,6 +144,8 @@ impl Counts {
         self.attempts_failed += other.attempts_failed;
         self.ended += other.ended;
         self.slow_ended += other.slow_ended;
+        self.cut_off += other.cut_off;
+        self.repeated += other.repeated;
         self.sent += other.sent;
         self.acked += other.acked;
         self.refused += other.refused;
@@ -216,6 +222,8 @@ pub(crate) struct Outcome {
     pub(crate) late: Latencies,
     /// From the first byte to `session:ready`.
     pub(crate) connect: Latencies,
+    /// From the end of a connection that the server cut off to `session:ready` on the next.
+    pub(crate) away: Latencies,
     /// Codes of refusals.
     pub(crate) refused: BTreeMap<String, u64>,
     /// The series.
@@ -231,6 +239,7 @@ impl Outcome {
             actions: BTreeMap::new(),
             late: Latencies::new(),
             connect: Latencies::new(),
+            away: Latencies::new(),
             refused: BTreeMap::new(),
             slots: Vec::new(),
         }
@@ -251,6 +260,7 @@ impl Outcome {
         self.ack.add(&other.ack);
         self.late.add(&other.late);
         self.connect.add(&other.connect);
+        self.away.add(&other.away);
         for (action, latencies) in other.actions {
             self.actions
                 .entry(action)
@@ -273,6 +283,8 @@ pub(crate) struct Slot {
     pub(crate) sent: u64,
     /// Messages received in it.
     pub(crate) delivered: u64,
+    /// People who came back in it.
+    pub(crate) returned: u64,
     /// Latencies of what was intended in it.
     pub(crate) delivery: Option<Latencies>,
 }
@@ -281,6 +293,7 @@ impl Slot {
     fn add(&mut self, other: Slot) {
         self.sent += other.sent;
         self.delivered += other.delivered;
+        self.returned += other.returned;
         match (&mut self.delivery, other.delivery) {
             (Some(mine), Some(theirs)) => mine.add(&theirs),
             (mine @ None, theirs) => *mine = theirs,

@@ -143,10 +143,11 @@ impl Story {
             self.healed(returned, &end, &counts)?;
         }
         let outcome = self.crew.outcome()?;
+        self.returned(&outcome, &counts);
         self.measured(&outcome, &counts);
         self.report.series = Series::of(&outcome.slots, &self.watch.glances, (self.slot, measured));
         self.report
-            .verdict(faults, counts.pending, counts.ended, outcome.refused);
+            .verdict(faults, counts.pending, self.gone(&counts), outcome.refused);
         Ok(())
     }
 
@@ -315,6 +316,42 @@ impl Story {
             );
         }
         Ok(())
+    }
+
+    /// People whom the server cut off and who are not back.
+    fn gone(&self, counts: &Counts) -> u64 {
+        if self.scenario.people.come_back {
+            self.total.saturating_sub(counts.ready)
+        } else {
+            counts.ended
+        }
+    }
+
+    /// What it was like for those whom the server cut off.
+    fn returned(&mut self, outcome: &Outcome, counts: &Counts) {
+        if !self.scenario.people.come_back {
+            return;
+        }
+        let most = outcome
+            .slots
+            .iter()
+            .map(|slot| slot.returned)
+            .max()
+            .unwrap_or(0);
+        let seconds = self.slot as f64 / 1e9;
+        let report = &mut self.report;
+        report.row(
+            "connections that the server ended",
+            counts.cut_off as f64,
+            "",
+        );
+        report.row(
+            "most who came back in a second",
+            most as f64 / seconds,
+            "1/s",
+        );
+        report.row("messages said again", counts.repeated as f64, "");
+        report.percentiles("cut off until ready again", &outcome.away);
     }
 
     fn measured(&mut self, outcome: &Outcome, counts: &Counts) {

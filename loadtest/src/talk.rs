@@ -75,6 +75,49 @@ impl Worker {
         }
     }
 
+    /// Says again what this person said and nobody answered, in its order; their other questions are forgotten.
+    pub(crate) fn repeat(&self, writer: &Client) {
+        let bytes = self
+            .setup
+            .scenario
+            .talk
+            .as_ref()
+            .map_or(0, |talk| talk.bytes.into());
+        let ledger = &mut *self.ledger.borrow_mut();
+        ledger
+            .pending
+            .retain(|_, pending| pending.person != writer.index || pending.action == Action::Send);
+        let mut open: Vec<(u64, &Pending)> = ledger
+            .pending
+            .iter()
+            .filter(|(_, pending)| pending.person == writer.index)
+            .map(|(ack, pending)| (*ack, pending))
+            .collect();
+        open.sort_unstable_by_key(|(ack, _)| *ack);
+        let mut out = Vec::new();
+        for (ack, pending) in &open {
+            wire::push(&self.message(*ack, pending, bytes), &mut out);
+        }
+        self.counts.borrow_mut().repeated += open.len() as u64;
+        // What the socket does not take now goes out with the next message.
+        writer.write(&out);
+    }
+
+    /// The same for a repeat as for the first time.
+    fn message(&self, ack: u64, pending: &Pending, bytes: usize) -> Frame {
+        let setup = &self.setup;
+        let note = Note {
+            room: pending.room,
+            said: pending.said,
+            intended: pending.intended,
+        };
+        let room = &setup.cast.rooms[pending.room as usize];
+        let text = note.text(setup.run, bytes);
+        setup
+            .kind
+            .send(ack, room, &note.client_id(setup.run), &text)
+    }
+
     fn compose(
         &self,
         writer: &Client,
@@ -103,16 +146,7 @@ impl Worker {
         let count = ledger.counts.entry((room, sender)).or_default();
         *count += 1;
         pending.said = number(sender, *count);
-        let note = Note {
-            room,
-            said: pending.said,
-            intended,
-        };
-        let text = note.text(setup.run, bytes);
-        let frame = setup
-            .kind
-            .send(ledger.next_ack, name, &note.client_id(setup.run), &text);
-        (frame, pending)
+        (self.message(ledger.next_ack, &pending, bytes), pending)
     }
 
     /// `false` when the socket takes no more and some of it waits.

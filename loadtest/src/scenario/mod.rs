@@ -57,6 +57,9 @@ pub(crate) struct People {
     /// With a seed file: only the members of its largest room.
     #[serde(default)]
     pub(crate) only_largest: bool,
+    /// Whoever the server cuts off comes back as the official client does, and says again what was not answered.
+    #[serde(default)]
+    pub(crate) come_back: bool,
 }
 
 /// So many rooms of so many members.
