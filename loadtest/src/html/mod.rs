@@ -68,9 +68,12 @@ TCP memory is that of the whole machine.</p></div><div><h2>Scenario, as it was r
 fn verdict(report: &Report) -> String {
     if report.in_order {
         let acked = report.value("sends acknowledged in all").unwrap_or(0.0);
+        if acked == 0.0 {
+            return "All were connected, and nobody was cut off.".to_owned();
+        }
         return format!(
             "{} messages acknowledged; nothing was lost, doubled, reordered or left out.",
-            figure(acked)
+            thousands(acked)
         );
     }
     let found = report.findings.iter().filter(|(_, count)| **count > 0);

@@ -66,16 +66,7 @@ impl House {
         let (public, admin) = (free_address(), free_address());
         let data = format!("--data={}", folder.path().join("data").display());
         let people = folder.path().join("people.jsonl").display().to_string();
-        let shape = [
-            "--users",
-            "20",
-            "--rooms",
-            "2",
-            "--members",
-            "10",
-            "--out",
-            &people,
-        ];
+        let shape = ["--users", "20", "--shape", "2x10", "--out", &people];
         let seeded = chatify()
             .arg("seed")
             .arg(&data)

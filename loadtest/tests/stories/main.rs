@@ -54,7 +54,7 @@ fn run(name: &str, sets: &[&str], flags: &[&str]) -> Told {
     command
         .arg("run")
         .arg(scenario(name))
-        .args(["--settle", "2"])
+        .args(["--settle", "5"])
         .args(flags);
     command.arg("--json").arg(&json).arg("--html").arg(&html);
     for set in SMALL.iter().chain(sets) {
