@@ -382,9 +382,11 @@ impl Worker {
             return;
         };
         let now = self.now();
-        let outcome = &mut self.ledger.borrow_mut().outcome;
-        outcome.away.record_nanos(now.saturating_sub(lost_at));
-        outcome.slot(self.slot(now)).returned += 1;
+        {
+            let outcome = &mut self.ledger.borrow_mut().outcome;
+            outcome.away.record_nanos(now.saturating_sub(lost_at));
+            outcome.slot(self.slot(now)).returned += 1;
+        }
         self.repeat(client);
     }
 }

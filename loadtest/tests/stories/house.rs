@@ -12,8 +12,9 @@ const START_MAX: Duration = Duration::from_secs(60);
 
 /// An all-in-one that ends with us.
 pub(crate) struct House {
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
     pub(crate) public: SocketAddr,
+    admin: SocketAddr,
     pub(crate) people: String,
     child: Child,
 }
@@ -78,35 +79,64 @@ impl House {
             "{}",
             String::from_utf8_lossy(&seeded.stderr)
         );
-        let child = chatify()
-            .args([
-                &data,
-                &format!("--listen={public}"),
-                &format!("--admin-listen={admin}"),
-                "--limits=off",
-            ])
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("chatify starts");
+        let child = served(&folder, public, admin);
         let mut house = House {
-            _folder: folder,
+            folder,
             public,
+            admin,
             people,
             child,
         };
+        house.is_up().then_some(house)
+    }
+
+    /// Whether it came to be ready.
+    fn is_up(&mut self) -> bool {
         let since = Instant::now();
         while since.elapsed() < START_MAX {
-            if house.child.try_wait().expect("its state").is_some() {
-                return None;
+            if self.child.try_wait().expect("its state").is_some() {
+                return false;
             }
-            if is_ready(admin) {
-                return Some(house);
+            if ask(self.admin, "/readyz").starts_with("HTTP/1.1 200") {
+                return true;
             }
             std::thread::sleep(Duration::from_millis(20));
         }
-        None
+        false
     }
+
+    /// SIGKILL once so many sockets are open and something was said, and a start on what is left.
+    pub(crate) fn crash_while_they_talk(&mut self, sockets: usize) {
+        let wanted = format!("\nchatify_sockets {sockets}\n");
+        let since = Instant::now();
+        loop {
+            let metrics = ask(self.admin, "/metrics");
+            let is_quiet = metrics.contains("\nchatify_append_batches_total 0\n");
+            if metrics.contains(&wanted) && !is_quiet {
+                break;
+            }
+            assert!(since.elapsed() < START_MAX, "nobody talks: {metrics}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        self.child.kill().expect("it lives");
+        self.child.wait().expect("it ends");
+        self.child = served(&self.folder, self.public, self.admin);
+        assert!(self.is_up(), "it does not start again");
+    }
+}
+
+fn served(folder: &tempfile::TempDir, public: SocketAddr, admin: SocketAddr) -> Child {
+    chatify()
+        .args([
+            &format!("--data={}", folder.path().join("data").display()),
+            &format!("--listen={public}"),
+            &format!("--admin-listen={admin}"),
+            "--limits=off",
+        ])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("chatify starts")
 }
 
 impl Drop for House {
@@ -116,13 +146,15 @@ impl Drop for House {
     }
 }
 
-fn is_ready(admin: SocketAddr) -> bool {
+/// What the admin listener answers; nothing while nobody listens.
+fn ask(admin: SocketAddr, path: &str) -> String {
     let ask = || -> std::io::Result<String> {
         let mut stream = TcpStream::connect(admin)?;
-        stream.write_all(b"GET /readyz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")?;
+        let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes())?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer)?;
         Ok(answer)
     };
-    ask().is_ok_and(|answer| answer.starts_with("HTTP/1.1 200"))
+    ask().unwrap_or_default()
 }

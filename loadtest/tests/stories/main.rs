@@ -358,3 +358,21 @@ fn results_are_compared_by_their_files() {
         .expect("it runs");
     assert!(String::from_utf8_lossy(&several.stdout).contains("within noise"));
 }
+
+#[test]
+fn people_come_back_to_a_server_that_crashed_and_what_was_not_answered_is_said_again() {
+    let mut house = House::start();
+    let (target, people) = (format!("http://{}", house.public), house.people.clone());
+    let told = std::thread::spawn(move || {
+        run(
+            "deploy",
+            &["duration=8"],
+            &["--target", &target, "--people", &people],
+        )
+    });
+    house.crash_while_they_talk(20);
+    let told = told.join().expect("the run ends");
+    told.assert_in_order();
+    assert_eq!(told.value("connections that the server ended"), 20.0);
+    assert!(told.value("cut off until ready again, p50") > 0.0);
+}
