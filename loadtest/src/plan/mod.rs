@@ -68,10 +68,9 @@ impl Sheet {
 
     /// `name = arithmetic = value unit`; gives the value.
     fn line(&mut self, name: &str, arithmetic: &str, value: f64, unit: &str) -> f64 {
-        self.0.push_str(&format!(
-            "- {name} = {arithmetic} = **{}** {unit}\n",
-            number(value)
-        ));
+        let line = format!("- {name} = {arithmetic} = **{}** {unit}", number(value));
+        self.0.push_str(line.trim_end());
+        self.0.push('\n');
         value
     }
 }
