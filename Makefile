@@ -1,6 +1,6 @@
 # One line of help stands behind each target's `##`. Everything of weight is a short script under ops/dev/.
 .DEFAULT_GOAL := help
-.PHONY: help up cluster cluster-status cluster-restart cluster-kill cluster-down test web check bench sim fuzz e2e chaos dashboards docs clean
+.PHONY: help up cluster cluster-status cluster-restart cluster-kill cluster-down test web check bench sim fuzz e2e chaos dashboards rolling docs clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,6 +44,9 @@ fuzz: ## Fuzz every decoder; SECONDS_EACH=60 chooses how long, TARGET=name only 
 chaos: ## Break a cluster under load and judge; MINUTES=20 for how long, SEED=7 replays, ONLY="node-killed" chooses
 	@MINUTES="$(MINUTES)" SEED="$(SEED)" ONLY="$(ONLY)" PEOPLE="$(PEOPLE)" TRANSPORT="$(TRANSPORT)" OTP_RACES="$(OTP_RACES)" \
 	  ops/dev/chaos.sh
+
+rolling: ## Restart three nodes under CONNECTIONS=20000 people who talk, or WHAT=kill one, and say what they noticed
+	@CONNECTIONS="$(CONNECTIONS)" WHAT="$(WHAT)" RATE="$(RATE)" ops/dev/rolling.sh
 
 bench: ## Run the benches and print a table; FILTER=word chooses some
 	@FILTER="$(FILTER)" ops/dev/bench.sh

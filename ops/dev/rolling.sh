@@ -1,0 +1,65 @@
+#!/usr/bin/env bash
+# What people notice of a deployment: CONNECTIONS=20000 of them talk on a cluster of three nodes on this machine while the
+# nodes are restarted one after the other (WHAT=restart), or one is killed and started again (WHAT=kill). The load
+# generator checks all that they receive; its report and the nodes' own counts are written to target/rolling/.
+# People go to the nodes directly, each to the next one when cut off: one balancer could not hold so many files here.
+source "$(dirname "$0")/lib.sh"
+CONNECTIONS=${CONNECTIONS:-20000} WHAT=${WHAT:-restart} RATE=${RATE:-100}
+STATE=$ROOT/target/rolling
+export CLUSTER=rolling-cluster
+case $WHAT in restart | kill) ;; *) die "WHAT is restart or kill" ;; esac
+need_rust
+mkdir -p "$STATE"
+ulimit -n "$(ulimit -H -n)"
+cargo build --locked --release -p loadtest -p chatify
+loadtest=$TARGET_DIR/release/chatify-loadtest
+trap 'kill $(jobs -p) 2>/dev/null; ops/dev/cluster.sh down >/dev/null' EXIT
+ops/dev/cluster.sh down >/dev/null || true
+rm -rf "$ROOT/target/$CLUSTER"
+LIMITS=off PROFILE=release ops/dev/cluster.sh start >"$STATE/cluster.log"
+say "$CONNECTIONS people"
+"$TARGET_DIR/release/chatify" --config "target/$CLUSTER/node-a/chatify.toml" seed --users "$CONNECTIONS" \
+  --rooms $((CONNECTIONS / 10)) --members 10 --out "$STATE/people.jsonl"
+
+of() { python3 -c 'import json, sys; e = json.load(open(sys.argv[1])); print(eval(sys.argv[2], {"e": e}))' "target/$CLUSTER/endpoints.json" "$1"; }
+# counts LABEL: what the nodes say of themselves, one file each; a node that starts anew counts from 0.
+counts() {
+  local name url
+  while read -r name url; do
+    curl -sf "$url/metrics" | grep -E '^chatify_(gap_reads|connects|handshakes|deliveries|append)' >"$STATE/$1-$name" || true
+  done < <(of '"\n".join(n["name"] + " " + n["admin"] for n in e["nodes"])')
+}
+
+agents=() n=$(((CONNECTIONS + 14999) / 15000))
+for ((i = 0; i < n; i++)); do
+  "$loadtest" agent --listen "127.0.0.1:$((29100 + i))" 2>"$STATE/agent-$i.log" &
+  agents+=("127.0.0.1:$((29100 + i))")
+done
+sleep 1
+"$loadtest" run loadtest/scenarios/deploy.toml --people "$STATE/people.jsonl" \
+  --target "$(of '",".join(n["url"] for n in e["nodes"])')" --agents "$(IFS=,; echo "${agents[*]}")" --settle 30 \
+  --set connections="$CONNECTIONS" --set rooms=$((CONNECTIONS / 10))x10 --set connect-rate=1000 --set rate="$RATE" \
+  --set duration="${SECONDS_MEASURED:-150}" --json "$STATE/$WHAT.json" --html "$STATE/$WHAT.html" >"$STATE/$WHAT.md" 2>"$STATE/$WHAT.err" &
+run=$!
+# All are connected after as many seconds as there are thousands, and have talked for ten.
+sleep $((CONNECTIONS / 1000 + 15))
+counts before
+began=$(date +%s.%N)
+if [ "$WHAT" = kill ]; then
+  ops/dev/cluster.sh kill node-b
+  sleep 20
+  ops/dev/cluster.sh restart node-b
+else
+  for node in node-a node-b node-c; do
+    ops/dev/cluster.sh restart $node
+    printf '%s is back after %.1f s\n' $node "$(echo "$(date +%s.%N) - $began" | bc)"
+  done
+fi
+counts after
+wait $run && verdict=0 || verdict=$?
+cat "$STATE/$WHAT.md"
+say "reads of logs by the nodes (gaps and lagging sockets): before"
+grep -h gap_reads "$STATE"/before-* || true
+say "after"
+grep -h gap_reads "$STATE"/after-* || true
+exit "$verdict"
