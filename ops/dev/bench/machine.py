@@ -5,7 +5,6 @@ import os
 import signal
 import socket
 import subprocess
-import threading
 import time
 
 TICK = os.sysconf("SC_CLK_TCK")
@@ -110,38 +109,6 @@ class Process:
                 except ProcessLookupError:
                     pass
             self.child.wait()
-
-
-class Sampler(threading.Thread):
-    """CPU of processes over time, so that any window can be cut out afterwards."""
-
-    def __init__(self, pids, every=0.1):
-        super().__init__(daemon=True)
-        self.pids, self.every, self.rows, self.done = pids, every, [], threading.Event()
-
-    def run(self):
-        while not self.done.is_set():
-            self.rows.append((time.time(), {name: cpu_seconds(pid) for name, pid in self.pids.items()}))
-            self.done.wait(self.every)
-
-    def stop(self):
-        self.done.set()
-        self.join()
-
-    def between(self, start, end):
-        """CPU seconds of each process from one time of day to another, the edges interpolated."""
-        return {name: self.at(name, end) - self.at(name, start) for name in self.pids}
-
-    def at(self, name, when):
-        before = after = self.rows[0]
-        for row in self.rows:
-            after = row
-            if row[0] >= when:
-                break
-            before = row
-        span = after[0] - before[0]
-        share = (when - before[0]) / span if span > 0 else 0.0
-        return before[1][name] + (after[1][name] - before[1][name]) * min(max(share, 0.0), 1.0)
 
 
 def about():

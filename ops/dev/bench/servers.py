@@ -33,8 +33,9 @@ class Running:
     beside: list = field(default_factory=list)
     people: str = ""
 
-    def pids(self):
-        return {one.name: one.pid for one in self.processes + self.beside}
+    def watched(self):
+        """`label=pid,…`, as the load generator takes it: workers count with who started them."""
+        return ",".join(f"{one.name}={pid}" for one in self.processes + self.beside for pid in machine.family(one.pid))
 
     def dead(self):
         return [one.name for one in self.processes + self.beside if not one.alive()]
@@ -174,8 +175,7 @@ def chatify_cluster(shape, nodes, core=SERVER_CORE):
         started.append(Process(name, [CHATIFY, *argv], core, log("chatify-cluster"), env))
         return port + 10
 
-    # Nobody asks for a mail here: the queue is one that nobody opens until then.
-    auth = role("auth", ["auth"], auth_port, {**secret, "CHATIFY_MAIL_QUEUE": f"amqp://127.0.0.1:{PORT + 39}"})
+    auth = role("auth", ["auth"], auth_port, {**secret, "CHATIFY_MAIL_QUEUE": os.environ["BENCH_AMQP"]})
     started[-1].wait_until(lambda: ready(auth))
     for number in range(nodes):
         port = PORT + number
