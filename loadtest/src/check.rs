@@ -1,18 +1,24 @@
-//! What one connection has heard of one room, against "each entry once, in order, without gaps". Pure.
+//! What one connection has heard of one room, against "each message once, in order, nothing left out". Pure.
+//! Where a room has one log (chatify), the places in it are compared: two words a connection and room. Where it has
+//! none, every message carries its sender and that sender's count, and each sender is followed by itself.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
+
+use serde::{Deserialize, Serialize};
 
 /// How often an order was broken.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Faults {
-    /// Entries below one that was acknowledged, or below one that was heard, and never came.
+    /// Messages that were accepted and did not come to somebody who was there.
     pub(crate) lost: u64,
-    /// Entries that came twice, and messages that stand at two places.
+    /// Messages that came twice or stand at two places.
     pub(crate) doubled: u64,
-    /// Entries that came after a later one.
+    /// Messages that came after a later one, or stand at another place than was acknowledged.
     pub(crate) reordered: u64,
-    /// Times that an entry was not the next one; the server's own `stream:gap` too.
+    /// Times that the server's own number was not the next one; its `stream:gap` too.
     pub(crate) gaps: u64,
+    /// Messages of a room that somebody is not in.
+    pub(crate) strays: u64,
 }
 
 impl Faults {
@@ -27,7 +33,13 @@ impl Faults {
         self.doubled += other.doubled;
         self.reordered += other.reordered;
         self.gaps += other.gaps;
+        self.strays += other.strays;
     }
+}
+
+/// A sender and how many of their messages: one number.
+pub(crate) fn number(sender: u32, count: u32) -> u64 {
+    u64::from(sender) << 32 | u64::from(count)
 }
 
 /// A connection's place in a room.
@@ -35,10 +47,14 @@ impl Faults {
 pub(crate) struct Place {
     /// The room's number.
     pub(crate) room: u32,
-    /// The last entry heard; the cursor of a reconnect.
+    /// The last entry of the log that was heard; the cursor of a reconnect. 0 where there is no log.
     pub(crate) last: u64,
-    /// Entries below it that have not come. Empty, and without memory, as long as the server is right.
+    /// What is below a heard one and has not come. Empty, and without memory, as long as the server is right.
     missing: BTreeSet<u64>,
+    /// The last message heard of each sender, by sender; only where there is no log.
+    lanes: Vec<u64>,
+    /// It came late and was told nothing of what was before.
+    blind: bool,
 }
 
 impl Place {
@@ -47,11 +63,19 @@ impl Place {
         Place {
             room,
             last: head,
-            missing: BTreeSet::new(),
+            ..Place::default()
         }
     }
 
-    /// An entry was heard.
+    /// The connection is a new one, on a server that replays nothing: what was missed is nobody's fault.
+    pub(crate) fn start_over(&mut self) {
+        *self = Place {
+            blind: true,
+            ..Place::at(self.room, 0)
+        };
+    }
+
+    /// An entry of the log was heard.
     pub(crate) fn hear(&mut self, seq: u64, faults: &mut Faults) {
         if seq == self.last + 1 {
             self.last = seq;
@@ -66,9 +90,59 @@ impl Place {
         }
     }
 
+    /// A message was heard where there is no log: the sender's `count`-th in this room. `seq` is only looked at for gaps.
+    pub(crate) fn hear_lane(&mut self, said: u64, seq: Option<u64>, faults: &mut Faults) {
+        if let Some(seq) = seq {
+            if self.last > 0 && seq > self.last + 1 {
+                faults.gaps += 1;
+            }
+            self.last = self.last.max(seq);
+        }
+        let (sender, count) = (said >> 32, said as u32);
+        let at = self.lanes.partition_point(|lane| lane >> 32 < sender);
+        let is_new = self.lanes.get(at).is_none_or(|lane| lane >> 32 != sender);
+        if is_new {
+            let before = if self.blind {
+                count.saturating_sub(1)
+            } else {
+                0
+            };
+            self.lanes.insert(at, sender << 32 | u64::from(before));
+        }
+        let lane = &mut self.lanes[at];
+        let last = *lane as u32;
+        if count > last {
+            self.missing
+                .extend((last + 1..count).map(|count| sender << 32 | u64::from(count)));
+            *lane = said;
+        } else if self.missing.remove(&said) {
+            faults.reordered += 1;
+        } else {
+            faults.doubled += 1;
+        }
+    }
+
     /// Entries up to `head` that have not come.
     pub(crate) fn lost(&self, head: u64) -> u64 {
         self.missing.len() as u64 + head.saturating_sub(self.last)
+    }
+
+    /// Messages that were accepted (all of `said`, the last number of each sender of the room in the order of senders,
+    /// but for those in `excused`) and have not come.
+    pub(crate) fn lost_lanes(&self, said: &[u64], excused: &HashSet<(u32, u64)>) -> u64 {
+        let is_lost = |number: &u64| !excused.contains(&(self.room, *number));
+        let mut lost = self.missing.iter().filter(|number| is_lost(number)).count() as u64;
+        let mut lanes = self.lanes.iter().peekable();
+        for tail in said {
+            while lanes.next_if(|lane| **lane >> 32 < tail >> 32).is_some() {}
+            let heard = match lanes.peek() {
+                Some(lane) if **lane >> 32 == tail >> 32 => **lane,
+                _ if self.blind => continue,
+                _ => tail >> 32 << 32,
+            };
+            lost += (heard + 1..=*tail).filter(is_lost).count() as u64;
+        }
+        lost
     }
 }
 
@@ -82,6 +156,18 @@ mod tests {
         (place, faults)
     }
 
+    fn heard_of(said: &[(u32, u32)]) -> (Place, Faults) {
+        let (mut place, mut faults) = (Place::at(3, 0), Faults::default());
+        said.iter().for_each(|(sender, count)| {
+            place.hear_lane(number(*sender, *count), None, &mut faults)
+        });
+        (place, faults)
+    }
+
+    fn nothing() -> HashSet<(u32, u64)> {
+        HashSet::new()
+    }
+
     #[test]
     fn entries_in_order_are_no_fault() {
         let (place, faults) = heard(&[11, 12, 13]);
@@ -92,27 +178,14 @@ mod tests {
     #[test]
     fn an_entry_that_never_comes_is_a_gap_and_a_loss() {
         let (place, faults) = heard(&[11, 13]);
-        assert_eq!(
-            faults,
-            Faults {
-                gaps: 1,
-                ..Faults::default()
-            }
-        );
+        assert_eq!((faults.gaps, faults.reordered, faults.doubled), (1, 0, 0));
         assert_eq!(place.lost(13), 1);
     }
 
     #[test]
     fn an_entry_that_comes_late_is_reordered_and_not_lost() {
         let (place, faults) = heard(&[12, 11]);
-        assert_eq!(
-            faults,
-            Faults {
-                gaps: 1,
-                reordered: 1,
-                ..Faults::default()
-            }
-        );
+        assert_eq!((faults.gaps, faults.reordered, faults.doubled), (1, 1, 0));
         assert_eq!(place.lost(12), 0);
     }
 
@@ -125,5 +198,56 @@ mod tests {
     #[test]
     fn a_tail_that_was_acknowledged_and_never_came_is_lost() {
         assert_eq!(heard(&[11]).0.lost(14), 3);
+    }
+
+    #[test]
+    fn without_a_log_senders_may_mix_and_each_keeps_their_order() {
+        let (place, faults) = heard_of(&[(7, 1), (2, 1), (2, 2), (7, 2), (2, 3)]);
+        assert!(faults.is_none());
+        assert_eq!(
+            place.lost_lanes(&[number(2, 3), number(7, 2)], &nothing()),
+            0
+        );
+    }
+
+    #[test]
+    fn without_a_log_a_message_left_out_is_lost_and_a_late_one_reordered() {
+        let (place, faults) = heard_of(&[(7, 1), (7, 3)]);
+        assert!(faults.is_none(), "it may still come");
+        assert_eq!(place.lost_lanes(&[number(7, 3)], &nothing()), 1);
+        let (place, faults) = heard_of(&[(7, 1), (7, 3), (7, 2)]);
+        assert_eq!(faults.reordered, 1);
+        assert_eq!(place.lost_lanes(&[number(7, 3)], &nothing()), 0);
+        assert_eq!(heard_of(&[(7, 1), (7, 1)]).1.doubled, 1);
+    }
+
+    #[test]
+    fn without_a_log_a_silent_sender_and_a_tail_are_lost_but_not_what_was_refused() {
+        let (place, _) = heard_of(&[(7, 1)]);
+        let said = [number(2, 2), number(7, 2)];
+        assert_eq!(place.lost_lanes(&said, &nothing()), 3);
+        let excused = [(3, number(2, 1)), (3, number(7, 2)), (4, number(2, 2))].into();
+        assert_eq!(place.lost_lanes(&said, &excused), 1);
+    }
+
+    #[test]
+    fn who_came_back_to_a_server_without_replay_is_owed_what_follows_only() {
+        let (mut place, mut faults) = heard_of(&[(7, 1), (9, 1)]);
+        place.start_over();
+        place.hear_lane(number(7, 5), None, &mut faults);
+        place.hear_lane(number(7, 7), None, &mut faults);
+        assert!(faults.is_none());
+        assert_eq!(
+            place.lost_lanes(&[number(7, 8), number(9, 4)], &nothing()),
+            2
+        );
+    }
+
+    #[test]
+    fn a_server_that_counts_without_a_log_is_held_to_its_count() {
+        let (mut place, mut faults) = (Place::at(0, 4), Faults::default());
+        place.hear_lane(number(1, 1), Some(5), &mut faults);
+        place.hear_lane(number(1, 2), Some(7), &mut faults);
+        assert_eq!(faults.gaps, 1);
     }
 }

@@ -1,16 +1,15 @@
 //! One connection: handshake, sign-in, heartbeats, and what it hears. Holds no buffer while nothing is half read.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, Ref, RefCell};
 use std::future::poll_fn;
 use std::io::{self, ErrorKind};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::pin::Pin;
 use std::rc::Rc;
-use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use ::client::wire::{self, Told};
-use ::client::words::{self, Answer, Ready};
+use ::client::words as packets;
 use protocol::engineio::{self, Packet as EnginePacket};
 use protocol::frame::Frame;
 use protocol::socketio::{self, Packet};
@@ -20,8 +19,9 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::AbortHandle;
 
-use crate::agent::Agent;
 use crate::check::{Faults, Place};
+use crate::words::{Answer, Kind, Ready};
+use crate::worker::Worker;
 
 /// Attempts before a client gives up, with a pause that doubles from the first one.
 const ATTEMPTS: u32 = 6;
@@ -30,11 +30,15 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const PATIENCE: Duration = Duration::from_secs(20);
 /// The server's answer to an upgrade is shorter than this.
 const HEAD_MAX: usize = 8 * 1024;
+/// A slow reader reads so many times a second.
+const SLOW_READS: u32 = 10;
+/// What the kernel holds for a slow reader: otherwise it would read fast for them.
+const SLOW_KERNEL_BYTES: u32 = 4 * 1024;
 
 /// A person's device.
 pub(crate) struct Client {
-    /// Index of the person.
-    pub(crate) person: u32,
+    /// Index of the person in this worker's cast.
+    pub(crate) index: u32,
     out: RefCell<Option<OwnedWriteHalf>>,
     unsent: RefCell<Vec<u8>>,
     places: RefCell<Vec<Place>>,
@@ -44,7 +48,7 @@ pub(crate) struct Client {
 
 /// Why a connection ended.
 enum Ended {
-    /// The handshake or sign-in was refused, or never finished.
+    /// The sign-in was refused.
     Refused,
     /// The server closed it, or broke the protocol.
     ByServer,
@@ -57,9 +61,9 @@ impl From<io::Error> for Ended {
 }
 
 impl Client {
-    pub(crate) fn new(person: u32) -> Client {
+    pub(crate) fn new(index: u32) -> Client {
         Client {
-            person,
+            index,
             out: RefCell::default(),
             unsent: RefCell::default(),
             places: RefCell::default(),
@@ -72,12 +76,12 @@ impl Client {
         self.task.replace(Some(task));
     }
 
-    /// Whether its `session:ready` came and the connection lives.
+    /// Whether it is signed in and the connection lives.
     pub(crate) fn is_ready(&self) -> bool {
         self.ready.get()
     }
 
-    /// Ends the connection without a word, as a network does; whether there was one.
+    /// Ends the connection without a word, as a network does; whether it was ready.
     pub(crate) fn cut(&self) -> bool {
         if let Some(task) = self.task.take() {
             task.abort();
@@ -117,67 +121,126 @@ impl Client {
         }
     }
 
-    /// An entry of a room's log.
-    pub(crate) fn hear(&self, room: u32, seq: u64, faults: &mut Faults) {
-        if let Some(place) = self
-            .places
-            .borrow_mut()
-            .iter_mut()
-            .find(|place| place.room == room)
-        {
-            place.hear(seq, faults);
+    /// Something of a room was heard: its place, and the message when it is one of ours.
+    pub(crate) fn hear(
+        &self,
+        kind: Kind,
+        (room, seq, said): (u32, Option<u64>, Option<u64>),
+        faults: &mut Faults,
+    ) {
+        let mut places = self.places.borrow_mut();
+        let Some(place) = places.iter_mut().find(|place| place.room == room) else {
+            faults.strays += 1;
+            return;
+        };
+        match (kind.has_log(), seq, said) {
+            (true, Some(seq), _) => place.hear(seq, faults),
+            (false, _, Some(said)) => place.hear_lane(said, seq, faults),
+            _ => {}
         }
     }
 
-    /// Entries that have not come, when each room's log reached to `heads` at least.
-    pub(crate) fn lost(&self, heads: &[u64]) -> u64 {
-        self.places
-            .borrow()
+    /// Where it stands in its rooms.
+    pub(crate) fn places(&self) -> Ref<'_, Vec<Place>> {
+        self.places.borrow()
+    }
+
+    /// The last entry heard of a room.
+    pub(crate) fn last(&self, room: u32) -> u64 {
+        let places = self.places.borrow();
+        places
             .iter()
-            .map(|place| place.lost(heads[place.room as usize]))
-            .sum()
+            .find(|place| place.room == room)
+            .map_or(0, |place| place.last)
+    }
+
+    /// It is signed in, to these rooms.
+    fn is_in(&self, kind: Kind, rooms: impl Iterator<Item = (u32, u64)>) {
+        let mut places = self.places.borrow_mut();
+        for (room, head) in rooms {
+            match places.iter_mut().find(|place| place.room == room) {
+                None => places.push(Place::at(room, head)),
+                Some(place) if !kind.has_log() => place.start_over(),
+                // Its cursor was sent, and what it missed is on its way.
+                Some(_) => {}
+            }
+        }
+        self.ready.set(true);
     }
 }
 
-/// Connects, a few times if it must be, and listens until the connection ends. `place` is held until it is ready.
-pub(crate) async fn live(agent: Rc<Agent>, client: Rc<Client>, place: OwnedSemaphorePermit) {
-    let mut place = Some(place);
-    let counts = &agent.run.counts;
-    let mut pause = FIRST_PAUSE;
-    for _ in 0..ATTEMPTS {
-        let ended = attempt(&agent, &client, &mut place).await;
+/// Connects, a few times if it must be, and listens until the connection ends. `permit` is held until it is ready.
+pub(crate) async fn live(worker: Rc<Worker>, client: Rc<Client>, permit: OwnedSemaphorePermit) {
+    let is_slow = worker.setup.cast.people[client.index as usize].slow;
+    let mut permit = Some(permit);
+    let (mut pause, mut attempts) = (FIRST_PAUSE, 0);
+    while attempts < ATTEMPTS {
+        attempts += 1;
+        let ended = attempt(&worker, &client, &mut permit).await;
         client.out.take();
         if client.ready.replace(false) {
-            counts.ready.fetch_sub(1, Relaxed);
-            counts.ended.fetch_add(1, Relaxed);
-            return;
-        }
-        counts.attempts_failed.fetch_add(1, Relaxed);
-        if matches!(ended, Err(Ended::Refused)) {
-            break;
+            worker.excuse(|person| person == client.index);
+            let counts = &mut *worker.counts.borrow_mut();
+            counts.ready -= 1;
+            if !is_slow {
+                counts.ended += 1;
+                return;
+            }
+            // That is what becomes of slow readers; they come back as a client would.
+            counts.slow_ended += 1;
+            (pause, attempts) = (FIRST_PAUSE, 0);
+        } else {
+            worker.counts.borrow_mut().attempts_failed += 1;
+            if matches!(ended, Err(Ended::Refused)) {
+                break;
+            }
         }
         tokio::time::sleep(pause).await;
         pause *= 2;
     }
-    counts.failed.fetch_add(1, Relaxed);
+    worker.counts.borrow_mut().failed += 1;
 }
 
 async fn attempt(
-    agent: &Rc<Agent>,
+    worker: &Rc<Worker>,
     client: &Rc<Client>,
-    place: &mut Option<OwnedSemaphorePermit>,
+    permit: &mut Option<OwnedSemaphorePermit>,
 ) -> Result<(), Ended> {
-    let mut input = match tokio::time::timeout(PATIENCE, open(agent, client)).await {
+    let began = worker.now();
+    let (mut input, mut carry) = match tokio::time::timeout(PATIENCE, open(worker, client)).await {
         Ok(opened) => opened?,
         Err(_) => return Err(Ended::ByServer),
     };
-    let mut carry = Vec::new();
+    let mut early = &carry[..];
+    take_in(worker, client, &mut early, began)?;
+    carry = early.to_vec();
+    let pace = worker
+        .setup
+        .scenario
+        .slow
+        .as_ref()
+        .map_or(0, |slow| slow.bytes_per_second / SLOW_READS);
+    let pace =
+        (worker.setup.cast.people[client.index as usize].slow).then_some(pace.max(16) as usize);
     loop {
+        let mut most = usize::MAX;
         let count = if client.is_ready() {
-            place.take();
-            read(agent, &mut input).await?
+            if permit.take().is_some() {
+                let latency = worker.now().saturating_sub(began);
+                worker
+                    .ledger
+                    .borrow_mut()
+                    .outcome
+                    .connect
+                    .record_nanos(latency);
+            }
+            if let Some(pace) = pace.filter(|_| !worker.hurry.get()) {
+                tokio::time::sleep(Duration::from_secs(1) / SLOW_READS).await;
+                most = pace;
+            }
+            read(worker, &mut input, most).await?
         } else {
-            match tokio::time::timeout(PATIENCE, read(agent, &mut input)).await {
+            match tokio::time::timeout(PATIENCE, read(worker, &mut input, most)).await {
                 Ok(read) => read?,
                 Err(_) => return Err(Ended::ByServer),
             }
@@ -185,51 +248,61 @@ async fn attempt(
         if count == 0 {
             return Err(Ended::ByServer);
         }
-        let now = agent.run.now();
-        let scratch = agent.scratch.borrow();
+        let now = worker.now();
+        let scratch = worker.scratch.borrow();
         if carry.is_empty() {
             let mut rest = &scratch[..count];
-            take_in(agent, client, &mut rest, now)?;
+            take_in(worker, client, &mut rest, now)?;
             carry.extend_from_slice(rest);
         } else {
             carry.extend_from_slice(&scratch[..count]);
             let mut rest = &carry[..];
-            take_in(agent, client, &mut rest, now)?;
+            take_in(worker, client, &mut rest, now)?;
             carry = rest.to_vec();
         }
     }
 }
 
-/// The WebSocket is open: the answer to the upgrade was read to its end and not beyond, and our sign-in is on its way.
-async fn open(agent: &Rc<Agent>, client: &Rc<Client>) -> Result<OwnedReadHalf, Ended> {
-    let run = &agent.run;
-    let socket = TcpSocket::new_v4()?;
-    if run.target.ip().is_loopback() && run.target.is_ipv4() {
+/// The WebSocket is open. What came behind the answer to the upgrade comes along.
+async fn open(worker: &Rc<Worker>, client: &Rc<Client>) -> Result<(OwnedReadHalf, Vec<u8>), Ended> {
+    let setup = &worker.setup;
+    let person = &setup.cast.people[client.index as usize];
+    let target = &worker.targets[person.number as usize % worker.targets.len()];
+    let socket = match target.address {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    if target.address.ip().is_loopback() && target.address.is_ipv4() {
         let source = Ipv4Addr::new(
             127,
             0,
             0,
-            2 + (client.person % u32::from(run.sources)) as u8,
+            2 + (person.number % u32::from(setup.sources)) as u8,
         );
         socket.set_reuseaddr(true)?;
         socket.bind(SocketAddr::from((source, 0)))?;
     }
-    let stream = socket.connect(run.target).await?;
+    if person.slow {
+        socket.set_recv_buffer_size(SLOW_KERNEL_BYTES)?;
+    }
+    let stream = socket.connect(target.address).await?;
     stream.set_nodelay(true)?;
     let (mut input, out) = stream.into_split();
     client.out.replace(Some(out));
     client.unsent.take();
-    let request = format!(
-        "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: {}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
-        run.target
+    let room = person
+        .rooms
+        .first()
+        .map(|room| &*setup.cast.rooms[*room as usize]);
+    let (base, host) = (&target.base, &target.host);
+    let path = setup.kind.path(room);
+    client.write(
+        format!("GET {base}{path} HTTP/1.1\r\nHost: {host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n").as_bytes(),
     );
-    client.write(request.as_bytes());
     let mut head = Vec::new();
-    // Byte by byte it would be many reads: the server says nothing behind its open packet before we have signed in, so
-    // what came with the head is that packet or its beginning, and is passed over below.
     let rest = loop {
-        let count = read(agent, &mut input).await?;
-        head.extend_from_slice(&agent.scratch.borrow()[..count]);
+        let count = read(worker, &mut input, usize::MAX).await?;
+        head.extend_from_slice(&worker.scratch.borrow()[..count]);
         if count == 0 || head.len() > HEAD_MAX {
             return Err(Ended::ByServer);
         }
@@ -240,42 +313,43 @@ async fn open(agent: &Rc<Agent>, client: &Rc<Client>) -> Result<OwnedReadHalf, E
     if !head.starts_with(b"HTTP/1.1 101") {
         return Err(Ended::ByServer);
     }
-    let mut opening = rest;
-    loop {
-        let mut bytes = &opening[..];
-        match wire::take(&mut bytes) {
-            Ok(Some(Told::Text(body))) if body.first() == Some(&b'0') && bytes.is_empty() => break,
-            Ok(None) => {}
-            _ => return Err(Ended::ByServer),
-        }
-        let count = read(agent, &mut input).await?;
-        if count == 0 {
-            return Err(Ended::ByServer);
-        }
-        opening.extend_from_slice(&agent.scratch.borrow()[..count]);
+    if !setup.kind.is_socketio() {
+        client.is_in(
+            setup.kind,
+            person.rooms.iter().take(1).map(|room| (*room, 0)),
+        );
+        worker.is_ready();
     }
-    sign_in(agent, client);
-    Ok(input)
+    Ok((input, rest))
 }
 
 /// The token, and the cursors of whatever was heard before.
-fn sign_in(agent: &Agent, client: &Client) {
-    let people = &agent.run.people;
-    let places = client.places.borrow();
-    let cursors = places
-        .iter()
-        .map(|place| (people.rooms[place.room as usize], place.last, None));
-    let auth = words::sign_in(&people.persons[client.person as usize].token, cursors);
+fn sign_in(worker: &Worker, client: &Client) {
+    let setup = &worker.setup;
+    let person = &setup.cast.people[client.index as usize];
+    let packet = setup
+        .kind
+        .sign_in(person, &setup.cast.rooms, &client.places.borrow());
     let mut out = Vec::new();
-    wire::push(&Frame::packet(&auth), &mut out);
+    wire::push(&Frame::packet(&packet), &mut out);
     client.write(&out);
 }
 
-/// One read into the thread's buffer; whoever gets the count has the buffer until its next await.
-async fn read(agent: &Agent, input: &mut OwnedReadHalf) -> io::Result<usize> {
+impl Worker {
+    fn is_ready(&self) {
+        let now = self.now();
+        let counts = &mut *self.counts.borrow_mut();
+        counts.ready += 1;
+        counts.last_ready = now;
+    }
+}
+
+/// One read into the worker's buffer; whoever gets the count has the buffer until its next await.
+async fn read(worker: &Worker, input: &mut OwnedReadHalf, most: usize) -> io::Result<usize> {
     poll_fn(|context| {
-        let scratch = &mut *agent.scratch.borrow_mut();
-        let mut buffer = ReadBuf::new(scratch);
+        let scratch = &mut *worker.scratch.borrow_mut();
+        let most = most.min(scratch.len());
+        let mut buffer = ReadBuf::new(&mut scratch[..most]);
         Pin::new(&mut *input)
             .poll_read(context, &mut buffer)
             .map_ok(|()| buffer.filled().len())
@@ -284,11 +358,11 @@ async fn read(agent: &Agent, input: &mut OwnedReadHalf) -> io::Result<usize> {
 }
 
 /// Takes whole frames off the front.
-fn take_in(agent: &Agent, client: &Client, rest: &mut &[u8], now: u64) -> Result<(), Ended> {
+fn take_in(worker: &Worker, client: &Client, rest: &mut &[u8], now: u64) -> Result<(), Ended> {
     loop {
         match wire::take(rest) {
             Ok(None) => return Ok(()),
-            Ok(Some(Told::Text(body))) => text(agent, client, body, now)?,
+            Ok(Some(Told::Text(body))) => text(worker, client, body, now)?,
             Ok(Some(Told::Ping(body))) => {
                 let mut out = Vec::new();
                 wire::push_raw(0x8a, body, &mut out);
@@ -300,13 +374,13 @@ fn take_in(agent: &Agent, client: &Client, rest: &mut &[u8], now: u64) -> Result
     }
 }
 
-fn text(agent: &Agent, client: &Client, body: &[u8], now: u64) -> Result<(), Ended> {
-    if body.starts_with(b"42") && client.is_ready() {
-        return if agent.hear(client, body, now) {
-            Ok(())
-        } else {
-            Err(Ended::ByServer)
-        };
+fn text(worker: &Worker, client: &Client, body: &[u8], now: u64) -> Result<(), Ended> {
+    let is_event = !worker.setup.kind.is_socketio() || body.starts_with(b"42") && client.is_ready();
+    if is_event {
+        return worker
+            .hear(client, body, now)
+            .then_some(())
+            .ok_or(Ended::ByServer);
     }
     let text = std::str::from_utf8(body).map_err(|_| Ended::ByServer)?;
     match engineio::decode(text).map_err(|_| Ended::ByServer)? {
@@ -316,14 +390,18 @@ fn text(agent: &Agent, client: &Client, body: &[u8], now: u64) -> Result<(), End
             client.write(&out);
             Ok(())
         }
-        EnginePacket::Message(message) => packet(agent, client, (body, message), now),
+        EnginePacket::Message(message) => packet(worker, client, (body, message), now),
         EnginePacket::Close => Err(Ended::ByServer),
+        EnginePacket::Open(_) => {
+            sign_in(worker, client);
+            Ok(())
+        }
         _ => Ok(()),
     }
 }
 
 fn packet(
-    agent: &Agent,
+    worker: &Worker,
     client: &Client,
     (body, message): (&[u8], &str),
     now: u64,
@@ -334,28 +412,21 @@ fn packet(
                 .first()
                 .and_then(|raw| serde_json::from_str(raw.get()).ok())
                 .ok_or(Ended::ByServer)?;
-            let accepted = match (&answer.data, &answer.error) {
-                (Some(data), _) if answer.ok => Ok(data.message.seq),
-                (_, error) => Err(error.as_ref().map_or("", |error| error.code)),
-            };
-            agent.answered(id, accepted, now);
+            worker.answered(id, answer.accepted(), now);
             Ok(())
         }
-        // Only `session:ready` comes before we are ready.
-        Packet::Event { .. } => match words::event(body) {
+        // What comes before we are ready is `session:ready`; a server that replays sends nothing in front of it.
+        Packet::Event { .. } => match packets::event(body) {
             Some((name, payload)) if name == "session:ready" => {
-                let ready: Ready =
+                let ready: Ready<'_> =
                     serde_json::from_str(payload.get()).map_err(|_| Ended::ByServer)?;
-                let mut places = client.places.borrow_mut();
-                for room in ready.rooms {
-                    if let Some(number) = agent.run.people.room_number(room.id)
-                        && !places.iter().any(|place| place.room == number)
-                    {
-                        places.push(Place::at(number, room.head_seq));
-                    }
-                }
-                client.ready.set(true);
-                agent.run.counts.ready.fetch_add(1, Relaxed);
+                let number = |room: &str| worker.numbers.get(room).copied();
+                let rooms = ready
+                    .rooms
+                    .iter()
+                    .filter_map(|room| Some((number(&room.id)?, room.head_seq)));
+                client.is_in(worker.setup.kind, rooms);
+                worker.is_ready();
                 Ok(())
             }
             _ => Ok(()),

@@ -1,357 +1,197 @@
-//! The threads as the scenarios use them: give an order to all, wait for what is to come, put together what they saw.
+//! The workers as the story uses them: give an order to all, wait for what is to come, put together what they saw.
 
-use std::collections::{BTreeMap, HashMap};
-use std::net::SocketAddr;
-use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressStyle};
-use tokio::sync::{mpsc, oneshot};
-
 use crate::Failure;
-use crate::agent::{Acked, Agent, Counts, Order, Outcome, Pace, Run, Talk};
-use crate::arguments::Arguments;
-use crate::people::People;
+use crate::cast::Cast;
+use crate::check::Faults;
+use crate::link::Link;
+use crate::order::{Counts, Order, Outcome, Reply, Said, Setup, Talk};
 
 /// When nothing has come for this long, what is missing is called lost.
 const SETTLE: Duration = Duration::from_secs(10);
-const LOOK: Duration = Duration::from_millis(20);
+/// How often the end is looked for.
+const LOOK: Duration = Duration::from_millis(50);
+/// Questions about an agent's clock; the fastest answer counts.
+const CLOCK_QUESTIONS: u32 = 32;
 
-/// All threads.
+/// All workers.
 pub(crate) struct Crew {
-    /// What they share.
-    pub(crate) run: Arc<Run>,
-    orders: Vec<mpsc::Sender<Order>>,
-    threads: Vec<JoinHandle<()>>,
-    pace: Pace,
+    base: Instant,
+    links: Vec<Link>,
+    /// Share of the writers of each.
+    writers: Vec<f64>,
+    /// How far an agent's clock may be off at most, nanoseconds.
+    pub(crate) clock_error: u64,
 }
 
 impl Crew {
-    /// Starts the threads.
-    pub(crate) fn start(arguments: &Arguments, people: People) -> Result<Crew, Failure> {
-        let target: SocketAddr = arguments.target;
-        let run = Arc::new(Run {
-            id: uuid::Uuid::new_v4().as_u128() as u32,
-            start: Instant::now(),
-            people,
-            target,
-            sources: arguments.sources,
-            window: (AtomicU64::new(u64::MAX), AtomicU64::new(u64::MAX)),
-            counts: Counts::default(),
-        });
-        let agents = u64::from(arguments.agents);
-        let per_agent = f64::from(arguments.connect_rate) / agents as f64;
-        let between = if per_agent > 0.0 {
-            Duration::from_secs_f64(1.0 / per_agent)
+    /// Starts `threads` threads, or connects to `agents`, and gives each its part of `setup`.
+    pub(crate) fn start(
+        base: Instant,
+        threads: u32,
+        agents: &[String],
+        setup: &Setup,
+        cast: &Cast,
+    ) -> Result<Crew, Failure> {
+        let links: Result<Vec<Link>, Failure> = if agents.is_empty() {
+            (0..threads).map(|_| Link::local(base)).collect()
         } else {
-            Duration::ZERO
+            agents.iter().map(|address| Link::remote(address)).collect()
         };
-        let in_flight = (arguments.in_flight / arguments.agents).max(1) as usize;
         let mut crew = Crew {
-            run,
-            orders: Vec::new(),
-            threads: Vec::new(),
-            pace: Pace { between, in_flight },
+            base,
+            links: links?,
+            writers: Vec::new(),
+            clock_error: 0,
         };
-        for number in 0..agents {
-            let (sender, receiver) = mpsc::channel(8);
-            let run = crew.run.clone();
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build()?;
-            crew.orders.push(sender);
-            crew.threads.push(
-                std::thread::Builder::new()
-                    .name(format!("agent {number}"))
-                    .spawn(move || {
-                        let agent = Rc::new(Agent::new(run, (number, agents)));
-                        tokio::task::LocalSet::new().block_on(&runtime, agent.work(receiver));
-                    })?,
-            );
+        let of = crew.links.len();
+        let all = cast.writers().max(1) as f64;
+        let clocks: Vec<i64> = (0..of)
+            .map(|index| crew.clock(index))
+            .collect::<Result<_, _>>()?;
+        for (index, clock) in clocks.into_iter().enumerate() {
+            let cast = cast.part(index, of);
+            crew.writers.push(cast.writers() as f64 / all);
+            crew.links[index].order(Order::Prepare(Box::new(Setup {
+                cast,
+                share: (index as u32, of as u32),
+                clock,
+                ..setup.clone()
+            })))?;
         }
+        crew.replies()?;
         Ok(crew)
     }
 
-    /// How many threads.
-    pub(crate) fn len(&self) -> usize {
-        self.orders.len()
-    }
-
-    fn order(&self, order: impl Fn(usize) -> Order) -> Result<(), Failure> {
-        for (number, orders) in self.orders.iter().enumerate() {
-            orders
-                .blocking_send(order(number))
-                .map_err(|_| Failure("a thread of the generator ended".into()))?;
+    /// What must be added to a worker's clock; the half of the fastest way there and back is its error.
+    fn clock(&mut self, index: usize) -> Result<i64, Failure> {
+        let link = &mut self.links[index];
+        if !link.is_remote() {
+            return Ok(0);
         }
-        Ok(())
-    }
-
-    /// Connects these people; gives the seconds that it took until the last was ready.
-    pub(crate) fn open(&self, people: &[u32]) -> Result<f64, Failure> {
-        let started = Instant::now();
-        self.order(|number| {
-            let mine = people
-                .iter()
-                .copied()
-                .skip(number)
-                .step_by(self.len())
-                .collect();
-            Order::Open(mine, self.pace)
-        })?;
-        self.wait_ready(people.len() as u64, started)
-    }
-
-    /// Cuts all but each so-manieth.
-    pub(crate) fn cut(&self, keep_every: usize) -> Result<(), Failure> {
-        self.order(|_| Order::Cut { keep_every })
-    }
-
-    /// Lets those that were cut come back; gives the seconds until all of `total` were ready.
-    pub(crate) fn reopen(&self, total: u64) -> Result<f64, Failure> {
-        let started = Instant::now();
-        self.order(|_| Order::Reopen(self.pace))?;
-        self.wait_ready(total, started)
-    }
-
-    fn wait_ready(&self, total: u64, started: Instant) -> Result<f64, Failure> {
-        let counts = &self.run.counts;
-        let bar = progress(total, "connect");
-        loop {
-            let (ready, failed) = (counts.ready.load(Relaxed), counts.failed.load(Relaxed));
-            bar.set_position(ready);
-            if ready + failed >= total {
-                bar.finish_and_clear();
-                if failed > 0 {
-                    return Err(Failure(format!(
-                        "{failed} of {total} people could not connect: is it the right server, and are the tokens of its store and of today?"
-                    )));
-                }
-                return Ok(started.elapsed().as_secs_f64());
+        let (mut best, mut offset) = (u64::MAX, 0);
+        for _ in 0..CLOCK_QUESTIONS {
+            let asked = self.base.elapsed().as_nanos() as u64;
+            link.order(Order::Clock)?;
+            let Reply::Clock(theirs) = link.reply()? else {
+                return Err(Failure("an agent does not say its clock".to_owned()));
+            };
+            let way = self.base.elapsed().as_nanos() as u64 - asked;
+            if way < best {
+                (best, offset) = (way, (asked + way / 2) as i64 - theirs as i64);
             }
-            std::thread::sleep(Duration::from_millis(5));
         }
+        self.clock_error = self.clock_error.max(best / 2);
+        Ok(offset)
     }
 
-    /// Lets all threads talk, at `rate` messages a second together, from now on for `seconds`.
+    /// Nanoseconds of the run's clock.
+    pub(crate) fn now(&self) -> u64 {
+        self.base.elapsed().as_nanos() as u64
+    }
+
+    fn replies(&mut self) -> Result<Vec<Reply>, Failure> {
+        self.links.iter_mut().map(Link::reply).collect()
+    }
+
+    /// One order to all.
+    pub(crate) fn all(&mut self, order: &Order) -> Result<Vec<Reply>, Failure> {
+        self.links
+            .iter_mut()
+            .try_for_each(|link| link.order(order.clone()))?;
+        self.replies()
+    }
+
+    /// Lets all talk, at `rate` actions a second together.
     pub(crate) fn talk(
-        &self,
-        room: Option<u32>,
+        &mut self,
+        from: u64,
+        measured: u64,
+        until: u64,
         rate: f64,
-        bytes: usize,
-        seconds: Duration,
-    ) -> Result<u64, Failure> {
-        // A little ahead, so that no thread starts late.
-        let from = self.run.now() + 20_000_000;
-        let each = self.len() as f64 * 1e9 / rate;
-        self.order(|number| {
-            Order::Talk(Talk {
-                room,
-                between: each,
-                bytes,
-                from: from + (number as f64 * 1e9 / rate) as u64,
-                until: from + seconds.as_nanos() as u64,
-            })
-        })?;
-        Ok(from)
+    ) -> Result<(), Failure> {
+        for (link, share) in self.links.iter_mut().zip(&self.writers) {
+            let rate = rate * share;
+            link.order(Order::Talk(Talk {
+                from,
+                measured,
+                until,
+                rate,
+            }))?;
+        }
+        self.replies().map(drop)
     }
 
-    /// Sleeps until this time of the run's clock, with a bar.
-    pub(crate) fn wait_until(&self, at: u64, what: &'static str) {
-        let total = at.saturating_sub(self.run.now()) / 1_000_000;
-        let bar = progress(total, what);
-        let started = Instant::now();
-        while self.run.now() < at {
-            let left = Duration::from_nanos(at - self.run.now());
-            std::thread::sleep(left.min(LOOK));
-            bar.set_position(started.elapsed().as_millis() as u64);
+    /// How far all are together.
+    pub(crate) fn counts(&mut self) -> Result<Counts, Failure> {
+        let mut sum = Counts::default();
+        for reply in self.all(&Order::Count)? {
+            if let Reply::Counts(counts) = reply {
+                sum.add(&counts);
+            }
         }
-        bar.finish_and_clear();
+        Ok(sum)
     }
 
     /// Waits until all is answered and delivered, or nothing has come for 10 s; what is missing then is lost.
-    pub(crate) fn settle(&self) -> Result<Sum, Failure> {
-        let counts = &self.run.counts;
-        let came =
-            || [&counts.delivered, &counts.acked, &counts.refused].map(|count| count.load(Relaxed));
-        let (mut before, mut since) = (came(), Instant::now());
+    pub(crate) fn settle(&mut self) -> Result<(Faults, Counts), Failure> {
+        let mut before = self.counts()?;
+        let (mut since, mut judged) = (Instant::now(), None);
         loop {
-            let sum = self.sum()?;
-            let now = came();
-            if now != before {
-                (before, since) = (now, Instant::now());
-            }
-            let is_whole = sum.outcome.unanswered == 0 && sum.outcome.faults.lost == 0;
-            if is_whole || since.elapsed() >= SETTLE {
-                return Ok(sum);
-            }
             std::thread::sleep(LOOK);
-        }
-    }
-
-    fn sum(&self) -> Result<Sum, Failure> {
-        let gone = |_| Failure("a thread of the generator ended".into());
-        let mut acked: Vec<Acked> = Vec::new();
-        for orders in &self.orders {
-            let (reply, answer) = oneshot::channel();
-            orders
-                .blocking_send(Order::Acked(reply))
-                .map_err(|_| Failure("a thread of the generator ended".into()))?;
-            acked.extend(answer.blocking_recv().map_err(gone)?);
-        }
-        let mut heads = vec![0; self.run.people.rooms.len()];
-        for one in &acked {
-            let head = &mut heads[one.room as usize];
-            *head = one.seq.max(*head);
-        }
-        let heads = Arc::new(heads);
-        let mut sum: Option<Outcome> = None;
-        for orders in &self.orders {
-            let (reply, answer) = oneshot::channel();
-            orders
-                .blocking_send(Order::Outcome(heads.clone(), reply))
-                .map_err(|_| Failure("a thread of the generator ended".into()))?;
-            let outcome = answer.blocking_recv().map_err(gone)?;
-            match &mut sum {
-                None => sum = Some(outcome),
-                Some(sum) => join(sum, outcome)?,
+            let now = self.counts()?;
+            let came = |counts: &Counts| {
+                (
+                    counts.delivered,
+                    counts.acked,
+                    counts.refused,
+                    counts.answered,
+                    counts.ready,
+                )
+            };
+            if came(&now) != came(&before) {
+                (before, since, judged) = (now, Instant::now(), None);
+                continue;
+            }
+            // A look at everything is not cheap: once when it grows quiet, and once at the end.
+            let is_over = since.elapsed() >= SETTLE;
+            if now.pending == 0 && judged.is_none() || is_over {
+                let faults = self.judge()?;
+                if faults.lost == 0 && now.pending == 0 || is_over {
+                    return Ok((faults, now));
+                }
+                judged = Some(());
             }
         }
-        let mut outcome = sum.ok_or_else(|| Failure("no thread".into()))?;
-        compare(&acked, &mut outcome);
-        Ok(Sum {
-            acked: acked.len() as u64,
-            outcome,
-        })
     }
 
-    /// Ends the threads and their connections.
-    pub(crate) fn stop(self) {
-        drop(self.orders);
-        for thread in self.threads {
-            // Whatever it panicked about has been printed by the panic itself.
-            drop(thread.join());
+    fn judge(&mut self) -> Result<Faults, Failure> {
+        let mut said = Said::default();
+        for reply in self.all(&Order::Said)? {
+            if let Reply::Said(theirs) = reply {
+                said.add(theirs);
+            }
         }
-    }
-}
-
-/// What all threads saw together.
-pub(crate) struct Sum {
-    /// Acknowledged sends.
-    pub(crate) acked: u64,
-    /// The rest.
-    pub(crate) outcome: Outcome,
-}
-
-fn join(sum: &mut Outcome, other: Outcome) -> Result<(), Failure> {
-    sum.latency.add(other.latency)?;
-    sum.commit.add(other.commit)?;
-    sum.late.add(other.late)?;
-    sum.faults.add(other.faults);
-    sum.unanswered += other.unanswered;
-    for (code, count) in other.refused {
-        *sum.refused.entry(code).or_insert(0) += count;
-    }
-    for (place, number) in other.seen {
-        // Two receivers that heard different messages at one place.
-        if sum
-            .seen
-            .insert(place, number)
-            .is_some_and(|before| before != number)
-        {
-            sum.faults.reordered += 1;
+        said.put_in_order();
+        let mut faults = said.faults;
+        for reply in self.all(&Order::Judge(Arc::new(said)))? {
+            if let Reply::Faults(theirs) = reply {
+                faults.add(theirs);
+            }
         }
+        Ok(faults)
     }
-    Ok(())
-}
 
-/// What was acknowledged at a place must be what was received there, and no message stands at two places.
-fn compare(acked: &[Acked], outcome: &mut Outcome) {
-    let mut places: HashMap<u64, (u32, u64)> = HashMap::new();
-    for (place, number) in &outcome.seen {
-        if places.insert(*number, *place).is_some() {
-            outcome.faults.doubled += 1;
+    /// What all measured together.
+    pub(crate) fn outcome(&mut self) -> Result<Outcome, Failure> {
+        let mut sum = Outcome::new();
+        for reply in self.all(&Order::Outcome)? {
+            if let Reply::Outcome(theirs) = reply {
+                sum.add(*theirs);
+            }
         }
-    }
-    let mut taken: BTreeMap<(u32, u64), u64> = BTreeMap::new();
-    for one in acked {
-        if taken.insert((one.room, one.seq), one.number).is_some() {
-            outcome.faults.doubled += 1;
-        }
-        let seen = outcome.seen.get(&(one.room, one.seq));
-        if seen.is_some_and(|number| *number != one.number) {
-            outcome.faults.lost += 1;
-        }
-    }
-}
-
-/// A bar on the terminal; nothing when there is none.
-fn progress(total: u64, what: &'static str) -> ProgressBar {
-    let bar = ProgressBar::new(total).with_message(what);
-    match ProgressStyle::with_template("{msg:8} {wide_bar} {human_pos}/{human_len} {eta}") {
-        Ok(style) => bar.with_style(style),
-        Err(_) => bar,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::agent::histogram;
-    use crate::check::Faults;
-
-    fn outcome(seen: &[((u32, u64), u64)]) -> Outcome {
-        Outcome {
-            latency: histogram(),
-            commit: histogram(),
-            late: histogram(),
-            faults: Faults::default(),
-            seen: seen.iter().copied().collect(),
-            unanswered: 0,
-            refused: BTreeMap::new(),
-        }
-    }
-
-    #[test]
-    fn another_message_at_an_acknowledged_place_is_a_loss() {
-        let acked = [Acked {
-            room: 0,
-            seq: 5,
-            number: 1,
-        }];
-        let mut right = outcome(&[((0, 5), 1)]);
-        compare(&acked, &mut right);
-        assert!(right.faults.is_none());
-        let mut wrong = outcome(&[((0, 5), 2)]);
-        compare(&acked, &mut wrong);
-        assert_eq!(wrong.faults.lost, 1);
-    }
-
-    #[test]
-    fn a_message_at_two_places_is_doubled() {
-        let mut twice = outcome(&[((0, 5), 1), ((0, 6), 1)]);
-        compare(&[], &mut twice);
-        assert_eq!(twice.faults.doubled, 1);
-    }
-
-    #[test]
-    fn two_sends_acknowledged_at_one_place_are_doubled() {
-        let acked = [
-            Acked {
-                room: 0,
-                seq: 5,
-                number: 1,
-            },
-            Acked {
-                room: 0,
-                seq: 5,
-                number: 2,
-            },
-        ];
-        let mut sum = outcome(&[]);
-        compare(&acked, &mut sum);
-        assert_eq!(sum.faults.doubled, 1);
+        Ok(sum)
     }
 }

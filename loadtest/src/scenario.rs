@@ -1,249 +1,489 @@
-//! The scenarios, each a story from top to bottom: who connects, what is said, what is measured.
+//! A scenario: what a file of `loadtest/scenarios/` says, with its bounds. Refusals name the key and its line.
+//! It knows nothing of servers: the same file is run against every kind of target.
 
-use std::sync::atomic::Ordering::Relaxed;
-use std::time::Duration;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use toml::{Table, Value};
 
 use crate::Failure;
-use crate::arguments::{Arguments, Fanout, Idle, Mix, Scenario, Storm, Talk};
-use crate::crew::{Crew, Sum};
-use crate::people::People;
-use crate::report::Report;
-use crate::target::Sample;
+use crate::chance::Process;
 
-/// Carries out what was asked for.
-pub(crate) fn run(arguments: &Arguments) -> Result<Report, Failure> {
-    let people = People::read(&arguments.people)?;
-    match &arguments.scenario {
-        Scenario::Idle(plan) => idle(arguments, people, plan),
-        Scenario::Fanout(plan) => fanout(arguments, people, plan),
-        Scenario::Mix(plan) => mix(arguments, people, plan),
-        Scenario::Storm(plan) => storm(arguments, people, plan),
+/// Where each key stands, so that `--set rate=200` needs no section. No name stands twice.
+const KEYS: [(&str, &str); 23] = [
+    ("about", ""),
+    ("seed", ""),
+    ("connections", "people"),
+    ("connect-rate", "people"),
+    ("in-flight", "people"),
+    ("warm-up", "time"),
+    ("duration", "time"),
+    ("rate", "talk"),
+    ("process", "talk"),
+    ("bytes", "talk"),
+    ("writers", "talk"),
+    ("send", "talk.actions"),
+    ("typing", "talk.actions"),
+    ("read", "talk.actions"),
+    ("presence", "talk.actions"),
+    ("history", "talk.actions"),
+    ("readers", "slow"),
+    ("bytes-per-second", "slow"),
+    ("after", "storm"),
+    ("away", "storm"),
+    ("keep", "storm"),
+    ("rooms", ""),
+    ("only-largest", "people"),
+];
+
+/// What is to be done to a server.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(crate) struct Scenario {
+    /// The file's name without its ending.
+    #[serde(default)]
+    pub(crate) name: String,
+    /// One line for people.
+    #[serde(default)]
+    pub(crate) about: String,
+    /// Arrivals and choices repeat with it.
+    #[serde(default = "one")]
+    pub(crate) seed: u64,
+    /// Who connects, and how fast.
+    pub(crate) people: People,
+    /// Rooms by size.
+    pub(crate) rooms: Vec<Rooms>,
+    /// How long.
+    #[serde(default)]
+    pub(crate) time: Time,
+    /// What is said; nothing when it is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) talk: Option<Talk>,
+    /// Readers that take their time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) slow: Option<Slow>,
+    /// Everybody's network fails at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) storm: Option<Storm>,
+}
+
+/// Who connects.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(crate) struct People {
+    /// How many.
+    pub(crate) connections: u32,
+    /// In a second; 0: as fast as the server takes them.
+    #[serde(default = "thousand")]
+    pub(crate) connect_rate: f64,
+    /// Handshakes under way at once, over all agents.
+    #[serde(default = "in_flight")]
+    pub(crate) in_flight: u32,
+    /// With a seed file: only the members of its largest room.
+    #[serde(default)]
+    pub(crate) only_largest: bool,
+}
+
+/// So many rooms of so many members.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Rooms {
+    /// How many rooms.
+    pub(crate) count: u32,
+    /// People in each.
+    pub(crate) members: u32,
+}
+
+/// Seconds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub(crate) struct Time {
+    /// Before anything counts.
+    pub(crate) warm_up: f64,
+    /// That count.
+    pub(crate) duration: f64,
+}
+
+impl Default for Time {
+    fn default() -> Time {
+        Time {
+            warm_up: 5.0,
+            duration: 30.0,
+        }
     }
 }
 
-fn first(people: &People, count: usize) -> Result<Vec<u32>, Failure> {
-    if people.persons.len() < count {
-        return Err(Failure(format!(
-            "{count} connections need as many people, and the file (`--people`) has {}",
-            people.persons.len()
-        )));
+/// What is said.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(crate) struct Talk {
+    /// Actions in a second, over all people.
+    pub(crate) rate: f64,
+    /// How they lie in time.
+    #[serde(default)]
+    pub(crate) process: Process,
+    /// Of a message's text.
+    #[serde(default = "bytes")]
+    pub(crate) bytes: u16,
+    /// Members of a room who write; 0: all.
+    #[serde(default)]
+    pub(crate) writers: u32,
+    /// Weights.
+    #[serde(default)]
+    pub(crate) actions: Actions,
+}
+
+/// How often which action is drawn, relative to the others.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Actions {
+    /// A message.
+    #[serde(default)]
+    pub(crate) send: f64,
+    /// `typing:start`.
+    #[serde(default)]
+    pub(crate) typing: f64,
+    /// A read receipt.
+    #[serde(default)]
+    pub(crate) read: f64,
+    /// `presence:set`.
+    #[serde(default)]
+    pub(crate) presence: f64,
+    /// A page of the history.
+    #[serde(default)]
+    pub(crate) history: f64,
+}
+
+impl Default for Actions {
+    fn default() -> Actions {
+        Actions {
+            send: 1.0,
+            typing: 0.0,
+            read: 0.0,
+            presence: 0.0,
+            history: 0.0,
+        }
     }
-    Ok((0..count as u32).collect())
 }
 
-fn idle(arguments: &Arguments, people: People, plan: &Idle) -> Result<Report, Failure> {
-    let who = first(&people, plan.connections)?;
-    let crew = Crew::start(arguments, people)?;
-    let before = arguments.pid.map(Sample::of).transpose()?;
-    let seconds = crew.open(&who)?;
-    let opened = arguments.pid.map(Sample::of).transpose()?;
-    let hold = Duration::from_secs(plan.hold);
-    crew.wait_until(crew.run.now() + hold.as_nanos() as u64, "hold");
-    let after = arguments.pid.map(Sample::of).transpose()?;
-    let mut report = Report::new("idle");
-    let count = plan.connections as f64;
-    report.row("connections", count, "");
-    report.row("connected in", seconds, "s");
-    report.row("authenticated connects", count / seconds, "1/s");
-    if let (Some(before), Some(opened), Some(after)) = (before, opened, after) {
-        let bytes = |before: u64, after: u64| after.saturating_sub(before) as f64 / count;
-        report.row(
-            "server: CPU a connect",
-            (opened.cpu_millis - before.cpu_millis) as f64 * 1e3 / count,
-            "µs",
-        );
-        report.row("server: RSS before", before.rss as f64 / 1024.0, "KiB");
-        report.row("server: RSS after", after.rss as f64 / 1024.0, "KiB");
-        report.row(
-            "server: RSS a connection",
-            bytes(before.rss, after.rss),
-            "bytes",
-        );
-        report.row(
-            "server: PSS a connection",
-            bytes(before.pss, after.pss),
-            "bytes",
-        );
-        report.row(
-            "server: own memory a connection",
-            bytes(before.anonymous, after.anonymous),
-            "bytes",
-        );
-        report.row(
-            "server: files a connection",
-            bytes(before.files, after.files),
-            "",
-        );
-        let held = (after.cpu_millis - opened.cpu_millis) as f64;
-        report.row(
-            "server: CPU while held",
-            held / 10.0 / hold.as_secs_f64().max(1.0),
-            "% of a core",
-        );
+impl Actions {
+    /// In the order of [`crate::words::Action`].
+    pub(crate) fn weights(&self) -> [f64; 5] {
+        [
+            self.send,
+            self.typing,
+            self.read,
+            self.presence,
+            self.history,
+        ]
     }
-    close(crew, report)
 }
 
-fn fanout(arguments: &Arguments, people: People, plan: &Fanout) -> Result<Report, Failure> {
-    let (room, mut who) = people
-        .largest_room()
-        .ok_or_else(|| Failure("the file (`--people`) has no rooms".into()))?;
-    if who.len() < plan.members {
-        return Err(Failure(format!(
-            "no room of the file (`--people`) has {} members: the largest has {}",
-            plan.members,
-            who.len()
-        )));
+/// Readers that take their time.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(crate) struct Slow {
+    /// How many of the people; they do not write.
+    pub(crate) readers: u32,
+    /// That one of them reads.
+    pub(crate) bytes_per_second: u32,
+}
+
+/// Everybody's network fails at once.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(crate) struct Storm {
+    /// Seconds into the measured time.
+    pub(crate) after: f64,
+    /// Seconds until all come back at once.
+    pub(crate) away: f64,
+    /// People who stay and go on talking.
+    #[serde(default = "one_u32")]
+    pub(crate) keep: u32,
+}
+
+fn one() -> u64 {
+    1
+}
+fn one_u32() -> u32 {
+    1
+}
+fn thousand() -> f64 {
+    1_000.0
+}
+fn in_flight() -> u32 {
+    256
+}
+fn bytes() -> u16 {
+    128
+}
+
+impl Scenario {
+    /// Reads a file and changes what `sets` (`key=value`) say.
+    pub(crate) fn read(path: &Path, sets: &[String]) -> Result<Scenario, Failure> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| Failure(format!("{}: {error}", path.display())))?;
+        let name = path.file_stem().unwrap_or_default().to_string_lossy();
+        Scenario::parse(&text, &name, sets)
+            .map_err(|Failure(why)| Failure(format!("{}: {why}", path.display())))
     }
-    who.truncate(plan.members);
-    let crew = Crew::start(arguments, people)?;
-    crew.open(&who)?;
-    let mut report = Report::new("fanout");
-    report.row("members", plan.members as f64, "");
-    talk(arguments, &crew, Some(room), &plan.talk, &mut report)?;
-    close(crew, report)
+
+    /// As [`Scenario::read`], from the file's text.
+    pub(crate) fn parse(text: &str, name: &str, sets: &[String]) -> Result<Scenario, Failure> {
+        // Once as it stands: a refusal then shows the line.
+        let told: Scenario = toml::from_str(text)?;
+        let mut scenario = if sets.is_empty() {
+            told
+        } else {
+            let mut table: Table = toml::from_str(text)?;
+            for set in sets {
+                change(&mut table, set)?;
+            }
+            Scenario::deserialize(Value::Table(table))
+                .map_err(|error| Failure(format!("`--set`: {}", error.message())))?
+        };
+        if scenario.name.is_empty() {
+            scenario.name = name.to_owned();
+        }
+        scenario.check()?;
+        Ok(scenario)
+    }
+
+    /// Seconds of warm-up and measurement.
+    pub(crate) fn seconds(&self) -> f64 {
+        self.time.warm_up + self.time.duration
+    }
+
+    /// Whether anything of a room's log is said.
+    pub(crate) fn sends(&self) -> bool {
+        self.talk
+            .as_ref()
+            .is_some_and(|talk| talk.rate > 0.0 && talk.actions.send > 0.0)
+    }
+
+    fn check(&self) -> Result<(), Failure> {
+        let refuse = |key: &str, why: String| Err(Failure(format!("`{key}` {why}")));
+        let within = |key: &str, value: f64, low: f64, high: f64| {
+            if value.is_finite() && (low..=high).contains(&value) {
+                return Ok(());
+            }
+            Err(Failure(format!(
+                "`{key}` must be in {low}..={high}, not {value}"
+            )))
+        };
+        let people = &self.people;
+        within("people.connections", people.connections.into(), 1.0, 1e6)?;
+        within("people.connect-rate", people.connect_rate, 0.0, 1e6)?;
+        within("people.in-flight", people.in_flight.into(), 1.0, 20_000.0)?;
+        within("time.warm-up", self.time.warm_up, 0.0, 86_400.0)?;
+        within("time.duration", self.time.duration, 1.0, 7.0 * 86_400.0)?;
+        for rooms in &self.rooms {
+            if rooms.members == 0 || rooms.members > people.connections {
+                return refuse(
+                    "rooms.members",
+                    format!(
+                        "must be in 1..={} (people.connections), not {}",
+                        people.connections, rooms.members
+                    ),
+                );
+            }
+        }
+        if let Some(talk) = &self.talk {
+            within("talk.rate", talk.rate, 0.0, 1e7)?;
+            within("talk.bytes", talk.bytes.into(), 64.0, 4_000.0)?;
+            let weights = talk.actions.weights();
+            if weights.iter().any(|weight| !(0.0..=1e9).contains(weight))
+                || weights.iter().sum::<f64>() <= 0.0
+            {
+                return refuse(
+                    "talk.actions",
+                    "are weights: none below 0, and one above".to_owned(),
+                );
+            }
+            if self.rooms.is_empty() {
+                return refuse("rooms", "must not be empty where people talk".to_owned());
+            }
+        }
+        if let Some(slow) = &self.slow {
+            within(
+                "slow.readers",
+                slow.readers.into(),
+                1.0,
+                f64::from(people.connections.saturating_sub(1)),
+            )?;
+            within(
+                "slow.bytes-per-second",
+                slow.bytes_per_second.into(),
+                100.0,
+                1e9,
+            )?;
+        }
+        if let Some(storm) = &self.storm {
+            within("storm.after", storm.after, 0.0, self.time.duration)?;
+            within(
+                "storm.away",
+                storm.away,
+                0.0,
+                self.time.duration - storm.after,
+            )?;
+            within(
+                "storm.keep",
+                storm.keep.into(),
+                0.0,
+                people.connections.into(),
+            )?;
+        }
+        Ok(())
+    }
 }
 
-fn mix(arguments: &Arguments, people: People, plan: &Mix) -> Result<Report, Failure> {
-    let who = first(&people, plan.connections)?;
-    let crew = Crew::start(arguments, people)?;
-    crew.open(&who)?;
-    let mut report = Report::new("mix");
-    report.row("connections", plan.connections as f64, "");
-    report.row("rooms of the file", crew.run.people.rooms.len() as f64, "");
-    talk(arguments, &crew, None, &plan.talk, &mut report)?;
-    close(crew, report)
-}
-
-/// Talks through warm-up and window, and measures the window.
-fn talk(
-    arguments: &Arguments,
-    crew: &Crew,
-    room: Option<u32>,
-    plan: &Talk,
-    report: &mut Report,
-) -> Result<(), Failure> {
-    let (warm_up, window) = (
-        Duration::from_secs(plan.warm_up),
-        Duration::from_secs(plan.seconds),
-    );
-    let from = crew.talk(room, plan.rate, usize::from(plan.bytes), warm_up + window)?;
-    let start = from + warm_up.as_nanos() as u64;
-    let end = start + window.as_nanos() as u64;
-    crew.run.window.1.store(end, Relaxed);
-    crew.run.window.0.store(start, Relaxed);
-    let look = || -> Result<(Option<Sample>, u64, u64, u64), Failure> {
-        let counts = &crew.run.counts;
-        let server = arguments.pid.map(Sample::of).transpose()?;
-        Ok((
-            server,
-            Sample::own_cpu_millis(),
-            counts.delivered.load(Relaxed),
-            counts.acked.load(Relaxed),
-        ))
+/// Carries out one `key=value`; the key is a name, or a name behind its section (`talk.rate`).
+fn change(table: &mut Table, set: &str) -> Result<(), Failure> {
+    let Some((key, value)) = set.split_once('=') else {
+        return Err(Failure(format!("`--set {set}`: it must be `key=value`")));
     };
-    crew.wait_until(start, "warm up");
-    let before = look()?;
-    crew.wait_until(end, "talk");
-    let after = look()?;
-    let seconds = plan.seconds as f64;
-    let delivered = (after.2 - before.2) as f64;
-    report.row("messages asked for", plan.rate, "1/s");
-    report.row(
-        "messages acknowledged",
-        (after.3 - before.3) as f64 / seconds,
-        "1/s",
-    );
-    report.row("deliveries", delivered / seconds, "1/s");
-    if let (Some(first), Some(last)) = (before.0, after.0) {
-        let cpu = (last.cpu_millis - first.cpu_millis) as f64;
-        report.row(
-            "server: CPU a delivery",
-            cpu * 1e3 / delivered.max(1.0),
-            "µs",
-        );
-        report.row("server: CPU", cpu / 10.0 / seconds, "% of a core");
-        report.row("server: RSS", last.rss as f64 / 1024.0, "KiB");
+    let (section, name) = key.rsplit_once('.').unwrap_or(("", key));
+    let known = KEYS
+        .iter()
+        .find(|(known, home)| *known == name && (section.is_empty() || section == *home));
+    let Some((_, home)) = known else {
+        let names: Vec<_> = KEYS.iter().map(|(name, _)| *name).collect();
+        return Err(Failure(format!(
+            "`--set {set}`: there is no `{key}`; known are {}",
+            names.join(", ")
+        )));
+    };
+    let mut at = table;
+    for part in home.split('.').filter(|part| !part.is_empty()) {
+        let next = at.entry(part).or_insert_with(|| Value::Table(Table::new()));
+        at = match next {
+            Value::Table(next) => next,
+            _ => return Err(Failure(format!("`{part}` is no section"))),
+        };
     }
-    report.row(
-        "generator: CPU",
-        (after.1 - before.1) as f64 / 10.0 / seconds,
-        "% of a core",
-    );
+    let value = if name == "rooms" {
+        shape(value)?
+    } else {
+        let parsed: Option<Table> = toml::from_str(&format!("v = {value}")).ok();
+        let plain = parsed.and_then(|mut table| table.remove("v"));
+        plain.unwrap_or_else(|| Value::String(value.to_owned()))
+    };
+    at.insert(name.to_owned(), value);
     Ok(())
 }
 
-fn storm(arguments: &Arguments, people: People, plan: &Storm) -> Result<Report, Failure> {
-    const KEEP_EVERY: usize = 100;
-    let who = first(&people, plan.connections)?;
-    let crew = Crew::start(arguments, people)?;
-    crew.open(&who)?;
-    let staying: usize = (0..crew.len())
-        .map(|number| {
-            who.iter()
-                .skip(number)
-                .step_by(crew.len())
-                .count()
-                .div_ceil(KEEP_EVERY)
-        })
-        .sum();
-    crew.cut(KEEP_EVERY)?;
-    crew.talk(None, f64::from(plan.messages), 128, Duration::from_secs(1))?;
-    crew.wait_until(crew.run.now() + 1_020_000_000, "talk");
-    crew.settle()?;
-    let before = arguments.pid.map(Sample::of).transpose()?;
-    let delivered_before = crew.run.counts.delivered.load(Relaxed);
-    let started = crew.run.now();
-    let ready = crew.reopen(who.len() as u64)?;
-    crew.settle()?;
-    let healed = (crew.run.now() - started) as f64 / 1e9;
-    let after = arguments.pid.map(Sample::of).transpose()?;
-    let mut report = Report::new("storm");
-    let back = (who.len() - staying) as f64;
-    report.row("people who come back", back, "");
-    report.row(
-        "messages while they were away",
-        f64::from(plan.messages),
-        "",
-    );
-    report.row("all are ready again after", ready, "s");
-    report.row("nobody misses anything after", healed, "s");
-    report.row("authenticated connects", back / ready, "1/s");
-    report.row(
-        "messages replayed",
-        (crew.run.counts.delivered.load(Relaxed) - delivered_before) as f64,
-        "",
-    );
-    if let (Some(before), Some(after)) = (before, after) {
-        report.row(
-            "server: CPU a connect",
-            (after.cpu_millis - before.cpu_millis) as f64 * 1e3 / back,
-            "µs",
+/// `200x10,1x1000`: 200 rooms of 10 and one of 1,000.
+fn shape(text: &str) -> Result<Value, Failure> {
+    let one = |part: &str| {
+        let (count, members) = part.split_once('x')?;
+        let mut rooms = Table::new();
+        rooms.insert(
+            "count".to_owned(),
+            Value::Integer(count.trim().parse().ok()?),
         );
-    }
-    close(crew, report)
+        rooms.insert(
+            "members".to_owned(),
+            Value::Integer(members.trim().parse().ok()?),
+        );
+        Some(Value::Table(rooms))
+    };
+    let rooms: Option<Vec<Value>> = text.split(',').map(one).collect();
+    rooms
+        .map(Value::Array)
+        .ok_or_else(|| Failure(format!("`rooms={text}`: it must look like `200x10,1x1000`")))
 }
 
-/// Waits for what is still under way, puts the verdict into the report, and ends the threads.
-fn close(crew: Crew, mut report: Report) -> Result<Report, Failure> {
-    let Sum { acked, outcome } = crew.settle()?;
-    let counts = &crew.run.counts;
-    if acked + counts.refused.load(Relaxed) > 0 {
-        report.row("sends acknowledged in all", acked as f64, "");
-        report.percentiles("delivery", &outcome.latency);
-        report.percentiles("ack", &outcome.commit);
-        report.percentiles("generator late", &outcome.late);
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SMALL: &str = "
+[people]
+connections = 10
+[[rooms]]
+count = 1
+members = 10
+[talk]
+rate = 5.0
+";
+
+    fn refused(text: &str, sets: &[&str]) -> String {
+        let sets: Vec<_> = sets.iter().map(|set| (*set).to_owned()).collect();
+        Scenario::parse(text, "x", &sets)
+            .map(|told| panic!("{told:?}"))
+            .unwrap_or_else(|Failure(why)| why)
     }
-    let failed = counts.attempts_failed.load(Relaxed);
-    if failed > 0 {
-        report.row("attempts to connect that failed", failed as f64, "");
+
+    #[test]
+    fn an_unknown_key_is_refused_by_name_and_line() {
+        let why = refused(&format!("{SMALL}writer = 3\n"), &[]);
+        assert!(why.contains("line 9") && why.contains("`writer`"), "{why}");
+        let why = refused("speed = 3\n", &[]);
+        assert!(why.contains("line 1") && why.contains("`speed`"), "{why}");
     }
-    report.verdict(
-        outcome.faults,
-        outcome.unanswered,
-        counts.ended.load(Relaxed),
-        outcome.refused,
-    );
-    crew.stop();
-    Ok(report)
+
+    #[test]
+    fn a_value_out_of_bounds_is_refused_by_name() {
+        let why = refused(&SMALL.replace("5.0", "-1.0"), &[]);
+        assert!(why.contains("`talk.rate`"), "{why}");
+        assert!(refused(SMALL, &["members=11", "rooms=1x11"]).contains("members"));
+    }
+
+    #[test]
+    fn what_is_set_on_the_command_line_wins() {
+        let sets = [
+            "rate=200",
+            "process=constant",
+            "talk.actions.typing=2",
+            "rooms=2x3,1x10",
+            "away=1",
+            "after=2",
+        ];
+        let sets: Vec<_> = sets.iter().map(|set| (*set).to_owned()).collect();
+        let told = Scenario::parse(SMALL, "x", &sets).unwrap();
+        let talk = told.talk.unwrap();
+        assert_eq!(
+            (talk.rate, talk.process, talk.actions.typing),
+            (200.0, Process::Constant, 2.0)
+        );
+        assert_eq!(
+            told.rooms,
+            [
+                Rooms {
+                    count: 2,
+                    members: 3
+                },
+                Rooms {
+                    count: 1,
+                    members: 10
+                }
+            ]
+        );
+        assert_eq!(told.storm.unwrap().away, 1.0);
+        assert_eq!(told.name, "x");
+    }
+
+    #[test]
+    fn an_unknown_name_on_the_command_line_is_refused_with_those_that_are_known() {
+        let why = refused(SMALL, &["speed=1"]);
+        assert!(
+            why.contains("`speed`") && why.contains("connect-rate"),
+            "{why}"
+        );
+        assert!(refused(SMALL, &["rate"]).contains("key=value"));
+    }
+
+    #[test]
+    fn every_scenario_that_is_shipped_is_right_and_says_what_it_is() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
+        let files: Vec<_> = std::fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .collect();
+        assert!(files.len() >= 9);
+        for file in files {
+            let told = Scenario::read(&file, &[]).unwrap_or_else(|Failure(why)| panic!("{why}"));
+            assert!(!told.about.is_empty(), "{}", file.display());
+        }
+    }
 }

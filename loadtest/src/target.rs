@@ -1,79 +1,55 @@
-//! The server as the kernel sees it: memory, files and CPU of one process, by its number.
+//! Where a server listens.
 
-use std::fs;
-
-use serde::Serialize;
+use std::net::{SocketAddr, ToSocketAddrs};
 
 use crate::Failure;
 
-/// `/proc/PID/stat` counts in hundredths of a second on every Linux that this runs on.
-const TICK_MILLIS: u64 = 10;
-
-/// One look at a process.
-#[derive(Debug, Clone, Copy, Default, Serialize)]
-pub(crate) struct Sample {
-    /// Resident, bytes.
-    pub(crate) rss: u64,
-    /// Proportional share of what is resident, bytes.
-    pub(crate) pss: u64,
-    /// Of that, what is no file's: the process's own memory, bytes. A store that maps its file is resident with it.
-    pub(crate) anonymous: u64,
-    /// Open files.
-    pub(crate) files: u64,
-    /// CPU since its start, milliseconds, user and system.
-    pub(crate) cpu_millis: u64,
+/// A server's address and what stands before every path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Target {
+    /// Resolved.
+    pub(crate) address: SocketAddr,
+    /// For the `Host` header.
+    pub(crate) host: String,
+    /// Without a slash at its end.
+    pub(crate) base: String,
 }
 
-impl Sample {
-    /// Looks at a process.
-    pub(crate) fn of(pid: u32) -> Result<Sample, Failure> {
-        let read = |name: &str| {
-            fs::read_to_string(format!("/proc/{pid}/{name}"))
-                .map_err(|error| Failure(format!("process {pid} (`--pid`): {name}: {error}")))
+impl Target {
+    /// Reads `http://host:port/base`, `ws://host:port` or `host:port`.
+    pub(crate) fn parse(url: &str) -> Result<Target, Failure> {
+        let wrong = |why: &str| Failure(format!("{url} (`--target`): {why}"));
+        let rest = match url.split_once("://") {
+            Some(("http" | "ws", rest)) => rest,
+            Some(("https" | "wss", _)) => {
+                return Err(wrong(
+                    "TLS ends at the proxy: name the server's plain listener",
+                ));
+            }
+            Some(_) => return Err(wrong("it must begin with http:// or ws://")),
+            None => url,
         };
-        let rollup = read("smaps_rollup")?;
-        let files = fs::read_dir(format!("/proc/{pid}/fd"))
-            .map_err(|error| Failure(format!("process {pid} (`--pid`): fd: {error}")))?
-            .count();
-        Ok(Sample {
-            rss: kilobytes(&rollup, "Rss:") * 1024,
-            pss: kilobytes(&rollup, "Pss:") * 1024,
-            anonymous: kilobytes(&rollup, "Anonymous:") * 1024,
-            files: files as u64,
-            cpu_millis: cpu_millis(&read("stat")?),
+        let (host, base) = rest.split_once('/').unwrap_or((rest, ""));
+        let with_port = if host.rsplit(']').next().unwrap_or(host).contains(':') {
+            host.to_owned()
+        } else {
+            format!("{host}:80")
+        };
+        let mut addresses = with_port
+            .to_socket_addrs()
+            .map_err(|error| wrong(&error.to_string()))?;
+        let address = addresses.next().ok_or_else(|| wrong("it has no address"))?;
+        let base = base.trim_end_matches('/');
+        Ok(Target {
+            address,
+            host: host.to_owned(),
+            base: if base.is_empty() {
+                String::new()
+            } else {
+                format!("/{base}")
+            },
         })
     }
-
-    /// CPU of this generator itself.
-    pub(crate) fn own_cpu_millis() -> u64 {
-        fs::read_to_string("/proc/self/stat").map_or(0, |stat| cpu_millis(&stat))
-    }
-}
-
-fn kilobytes(text: &str, name: &str) -> u64 {
-    text.lines()
-        .find_map(|line| {
-            line.strip_prefix(name)?
-                .trim()
-                .strip_suffix("kB")?
-                .trim()
-                .parse()
-                .ok()
-        })
-        .unwrap_or(0)
-}
-
-/// The fields behind the command's name, which may hold spaces and brackets itself.
-fn cpu_millis(stat: &str) -> u64 {
-    let behind = stat.rsplit_once(')').map_or("", |(_, behind)| behind);
-    let mut fields = behind.split_ascii_whitespace().skip(11);
-    let mut ticks = || {
-        fields
-            .next()
-            .and_then(|field| field.parse::<u64>().ok())
-            .unwrap_or(0)
-    };
-    (ticks() + ticks()) * TICK_MILLIS
 }
 
 #[cfg(test)]
@@ -81,14 +57,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn cpu_is_read_behind_whatever_the_command_is_called() {
-        let stat = "7 (a b) c) S 1 7 7 0 -1 4194560 500 0 0 0 120 34 0 0 20 0 4 0 1 2 3";
-        assert_eq!(cpu_millis(stat), 1_540);
-    }
-
-    #[test]
-    fn this_process_can_be_looked_at() {
-        let sample = Sample::of(std::process::id()).unwrap();
-        assert!(sample.rss >= 1 << 20 && sample.pss <= sample.rss && sample.files >= 3);
+    fn a_target_is_an_address_with_or_without_a_scheme_and_a_path() {
+        let parse = |url| Target::parse(url).map_err(|Failure(why)| why);
+        let told = parse("http://127.0.0.1:8080/chat/").unwrap();
+        assert_eq!((told.address.port(), &*told.base), (8080, "/chat"));
+        assert_eq!(parse("127.0.0.1:9").unwrap().base, "");
+        assert_eq!(parse("ws://127.0.0.1").unwrap().address.port(), 80);
+        assert!(parse("https://127.0.0.1").unwrap_err().contains("TLS"));
+        assert!(parse("ftp://127.0.0.1").unwrap_err().contains("http://"));
     }
 }
