@@ -1,6 +1,7 @@
 """Processes of a benchmark: started on one core, sampled as the kernel accounts them, and ended. Only what was started
 here is ever signalled. Needs nothing but Python's own library and /proc."""
 
+import atexit
 import os
 import signal
 import socket
@@ -73,7 +74,9 @@ def listening(port):
 
 
 class Process:
-    """A server that runs until it is stopped; its words go to a log."""
+    """A server that runs until it is stopped, or until this program ends; its words go to a log."""
+
+    started = []
 
     def __init__(self, name, command, core, log, env=None):
         self.name, self.log = name, log
@@ -85,6 +88,7 @@ class Process:
                 start_new_session=True,
             )
         self.pid = self.child.pid
+        Process.started.append(self)
 
     def wait_until(self, is_ready, seconds=60):
         end = time.monotonic() + seconds
@@ -95,6 +99,10 @@ class Process:
                 self.stop()
                 raise SystemExit(f"error: {self.name} was not ready in {seconds} s; {self.log} says:\n{read(self.log)[-2000:]}")
             time.sleep(0.05)
+        # A stranger may have answered in its place.
+        time.sleep(0.1)
+        if self.child.poll() is not None:
+            raise SystemExit(f"error: {self.name} could not start; {self.log} says:\n{read(self.log)[-2000:]}")
         return self
 
     def alive(self):
@@ -109,6 +117,20 @@ class Process:
                 except ProcessLookupError:
                     pass
             self.child.wait()
+
+
+def stop_all(*_):
+    for one in Process.started:
+        one.stop()
+
+
+def stopped(signal_number, _frame):
+    """Ends as if by itself, so that `atexit` runs."""
+    raise SystemExit(128 + signal_number)
+
+
+atexit.register(stop_all)
+signal.signal(signal.SIGTERM, stopped)
 
 
 def about():

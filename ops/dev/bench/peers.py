@@ -28,11 +28,11 @@ UP, DOWN, STEPS_MAX = 1.35, 0.88, 8
 P99_KEPT_MS = 1_000
 
 
-def scenario(shape, duration=SECONDS, rate=None, storm=None):
+def scenario(shape, duration=SECONDS, rate=None, storm=None, warm_up=WARM_UP):
     told = {
         "people": {"connections": shape.people, "connect-rate": 0, "in-flight": 256},
         "rooms": [{"count": shape.rooms, "members": shape.members}],
-        "time": {"warm-up": WARM_UP if rate else 0, "duration": duration},
+        "time": {"warm-up": warm_up if rate else 0, "duration": duration},
     }
     if rate:
         told["talk"] = {"rate": rate, "bytes": 128, "process": "constant"}
@@ -64,7 +64,8 @@ def mix(name, _number):
 
 
 def nodes(name, _number):
-    return measure(name, MIX, scenario(MIX, rate=2_000), nodes=2)
+    """A longer warm-up: 200 rooms are opened from a store that is reached by network."""
+    return measure(name, MIX, scenario(MIX, rate=2_000, warm_up=2.5 * WARM_UP), nodes=2)
 
 
 def storm(name, _number):

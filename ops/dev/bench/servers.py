@@ -12,7 +12,7 @@ import machine
 from machine import Process, listening
 
 ROOT = os.getcwd()
-STATE = os.path.join(ROOT, "target", "bench-peers")
+STATE = os.environ.get("BENCH_STATE", os.path.join(ROOT, "target", "bench-peers"))
 PEERS = os.path.join(ROOT, "loadtest", "peers")
 PORT = int(os.environ.get("BENCH_PORT", "21990"))
 CHATIFY = os.environ.get("BENCH_CHATIFY", "target/release/chatify")
@@ -152,11 +152,11 @@ def chatify(shape, nodes=1):
 
 
 def chatify_cluster(shape, nodes, core=SERVER_CORE):
-    """Nodes and auth on Redis, with a MongoDB-wire stand-in on the other core: no real mongod is in a registry, and its
-    CPU says nothing about one."""
+    """Nodes and auth on Redis, with a MongoDB-wire stand-in on the other core: no real mongod is in a registry. Its CPU
+    says nothing about one, nor does its disk: it does not wait for that here."""
     home = folder("chatify-cluster")
     mongo_port, redis_port, auth_port = PORT + 8, PORT + 9, PORT + 7
-    mongo = Process("mongodb stand-in", ["secantusd-rs", "--port", str(mongo_port), "--storage-path", os.path.join(home, "mongo"), "--cache-size", "256M", "--sync-on-commit"], OTHER_CORE, log("mongodb"))
+    mongo = Process("mongodb stand-in", ["secantusd-rs", "--port", str(mongo_port), "--storage-path", os.path.join(home, "mongo"), "--cache-size", "256M"], OTHER_CORE, log("mongodb"))
     mongo.wait_until(lambda: listening(mongo_port))
     started = [redis(redis_port, core)]
     shared = {
@@ -194,6 +194,10 @@ def first_line(*command):
     return (done.stdout or done.stderr).strip().splitlines()[0] if (done.stdout or done.stderr).strip() else "?"
 
 
+def versions_of_chatify():
+    return f"{first_line(CHATIFY, '--version')}, commit {first_line('git', 'rev-parse', '--short', 'HEAD')}"
+
+
 def versions():
     """What was measured, by its version."""
     lock = json.loads(machine.read(os.path.join(PEERS, "socket.io", "package-lock.json")))["packages"]
@@ -201,7 +205,7 @@ def versions():
     packages = machine.read(os.path.join(PEERS, "socketioxide", "Cargo.lock")).split("[[package]]")
     crate = next((one.split('version = "')[1].split('"')[0] for one in packages if 'name = "socketioxide"' in one), "?")
     return {
-        "chatify": f"{first_line(CHATIFY, '--version')}, commit {first_line('git', 'rev-parse', '--short', 'HEAD')}",
+        "chatify": versions_of_chatify(),
         "socket.io": f"{npm['socket.io']} (ws {npm['ws']}, redis-adapter {npm['@socket.io/redis-adapter']}) on Node {first_line('node', '--version')}",
         "socketioxide": f"{crate}, {first_line('rustc', '--version')}",
         "nchan": "Debian " + first_line("dpkg-query", "-W", "-f", "${Version}", "libnginx-mod-nchan") + " on " + first_line("nginx", "-v").replace("nginx version: ", ""),

@@ -31,6 +31,12 @@ def spread(values, unit=""):
 
 def trouble(results):
     """What was not in order, for the cell: `2 of 5 runs lost`."""
+    failed = [one["failed"] for one in results if one.get("failed")]
+    if failed:
+        return f" **{len(failed)} of {len(results)} without a result: {failed[0]}**"
+    refused = [sum(one["refused"].values()) for one in results if one["refused"]]
+    if refused:
+        return f" **{len(refused)} of {len(results)}: {max(refused):,} refused**"
     bad = [one for one in results if not one["clean"]]
     if not bad:
         return ""
@@ -41,7 +47,7 @@ def trouble(results):
 
 def cell(results, value, unit=""):
     values = [got for got in map(value, results) if got is not None]
-    return (spread(values, unit) + trouble(results)) if values else "–"
+    return (spread(values, unit) if values else "–") + trouble(results)
 
 
 def cpu_each(result):
@@ -89,6 +95,8 @@ ROWS = [
 def read(folder):
     runs, about = {}, None
     for name in sorted(os.listdir(folder)):
+        if not name.endswith(".json"):
+            continue
         with open(os.path.join(folder, name), encoding="utf-8") as file:
             run = json.load(file)
         runs.setdefault((run["scenario"], run["server"]), []).append(run["result"])
@@ -104,7 +112,7 @@ def write(folder):
     host = about["machine"]
     lines = [
         f"{about['date']}, {host['cores']} cores of {host['cpu']}, {host['memoryGiB']} GiB, kernel {host['kernel']}, loopback. "
-        f"Medians of {about['rounds']} rounds with the least and the most, each round all servers in turn; the server and "
+        f"Medians of {about['rounds']} round{'s' * (about['rounds'] > 1)} with the least and the most, each round all servers in turn; the server and "
         "everything of it on one core, the generator on the other. CPU is what the kernel accounts to the server's "
         "processes in the measured window. Every run checked what it received: what was not in order stands in **bold**.",
         "",
@@ -117,12 +125,14 @@ def write(folder):
             results = runs.get((scenario, name), [])
             text = cell(results, value) if results else "–"
             cells.append(full(results) + text if results and title.startswith("B-max. most") else text)
-        if any(one != "–" for one in cells):
+        if any(runs.get((scenario, name)) for name in names) and any(one != "–" for one in cells):
             lines.append(f"| {title} | " + " | ".join(cells) + " |")
     for name in names:
         if runs.get(("nodes", name)):
             lines += ["", f"D, {name}, µs a delivery: {parts(runs[('nodes', name)])}."]
-    lines += ["", "Versions: " + "; ".join(f"{name} {about['versions'][name]}" for name in [*names, "redis"]) + "."]
+    if runs.get(("nodes", "chatify")):
+        lines += ["", "D: what stands in brackets is no mongod but a stand-in, on the generator's core, and counts in no row; it does not wait for its disk."]
+    lines += ["", "Versions: " + "; ".join((f"{name} " if name != "chatify" else "") + f"{about['versions'][name]}" for name in [*names, "redis"]) + "."]
     return lines
 
 
