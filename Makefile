@@ -57,8 +57,8 @@ growth: ## What grows with connections, rooms, their size and nodes, and by whic
 many: ## Hold CONNECTIONS=200000 idle people on this machine and say what each costs, in programs and in the kernel
 	@CONNECTIONS="$(CONNECTIONS)" ops/dev/many.sh
 
-count: ## Hold what can be counted (allocations, bytes, system calls, instructions) against loadtest/baseline.toml
-	@ops/dev/count.sh
+count: ## Hold what can be counted (allocations, bytes, system calls, instructions) against loadtest/baseline.toml; UPDATE=1 writes it
+	@UPDATE="$(UPDATE)" ops/dev/count.sh
 
 docs: ## Write the generated pages under docs/ again
 	@ops/dev/docs.sh

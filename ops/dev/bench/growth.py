@@ -25,7 +25,7 @@ def connections():
     """Rooms of 10, the same talk over all of them: deliveries stay 10,000/s."""
     for count in (1_000, 3_000, 9_000, 18_000):
         shape = Shape(count, count // 10, 10)
-        idle = peers.measure("chatify", shape, peers.scenario(shape, 3))
+        idle = peers.measure("chatify", shape, peers.scenario(shape, 3), settle=peers.SETTLE)
         yield count, talking(shape, 1_000) | {"ownEach": idle["ownEach"]}
 
 
@@ -39,7 +39,7 @@ def rooms():
     """2,000 people in ever more rooms of 10; deliveries stay 10,000/s."""
     for count in (200, 1_000, 4_000, 16_000):
         shape = Shape(2_000, count, 10)
-        idle = peers.measure("chatify", shape, peers.scenario(shape, 3))
+        idle = peers.measure("chatify", shape, peers.scenario(shape, 3), settle=peers.SETTLE)
         yield count, talking(shape, 1_000) | {"ownEach": idle["ownEach"]}
 
 

@@ -63,7 +63,6 @@ def kernel_memory():
         "slab": kb.get("Slab", 0) * PAGE_KB,
         "slab_unreclaimable": kb.get("SUnreclaim", 0) * PAGE_KB,
         "tcp_buffers": buffers,
-        "tcp_sockets": int(words[words.index("inuse") + 1]) if "inuse" in words else 0,
     }
 
 

@@ -27,6 +27,8 @@ MEMBERS = 10
 CONNECTS_PER_SECOND = 3_000
 # One whole period of the heartbeats.
 HOLD = 26
+# jemalloc gives pages back after ten.
+SETTLE = 12
 # After which those who are not there will not come.
 PATIENCE = 120
 
@@ -70,6 +72,11 @@ def sums(processes):
     return total
 
 
+def held(hosts):
+    """Files of the servers: one a connection."""
+    return sum(len(os.listdir(f"/proc/{one.pid}/fd")) for one in hosts if one.alive())
+
+
 def hold(total):
     """Holds them for one period of the heartbeats. Gives what was seen."""
     count, each = spread(total)
@@ -79,18 +86,17 @@ def hold(total):
     hosts = [start(number, data) for number in range(count)]
     for number, one in enumerate(hosts):
         one.wait_until(lambda number=number: ready(PORT + 20 + number))
-    # What a server has whether anybody comes or not.
-    empty, kernel_empty = sums(hosts), machine.kernel_memory()
+    # What a server has whether anybody comes or not; what it needed for its start goes back after ten seconds.
+    time.sleep(SETTLE)
+    empty, kernel_empty, files = sums(hosts), machine.kernel_memory(), held(hosts)
     began = time.monotonic()
     crowds = [generator(number, one, people, each, count) for number, one in enumerate(hosts)]
-    wanted = 2 * each * count + kernel_empty["tcp_sockets"]
     end = time.monotonic() + each * count / CONNECTS_PER_SECOND + PATIENCE
-    while machine.kernel_memory()["tcp_sockets"] < wanted:
+    while held(hosts) - files < each * count:
         gone = [one.name for one in crowds + hosts if not one.alive()]
         if gone or time.monotonic() > end:
-            inuse = machine.kernel_memory()["tcp_sockets"]
-            raise SystemExit(f"error: {inuse // 2} of {each * count} connected; ended: {gone or 'nobody'}; see {log('many-generators')}")
-        time.sleep(0.2)
+            raise SystemExit(f"error: {held(hosts) - files} of {each * count} connected; ended: {gone or 'nobody'}; see {log('many-generators')}")
+        time.sleep(0.5)
     connected = time.monotonic() - began
     # A socket is there a little before its owner is signed in.
     time.sleep(2)
@@ -100,8 +106,8 @@ def hold(total):
     used = (sum(machine.cpu_seconds(one.pid) for one in hosts) - cpu) / (time.monotonic() - since)
     used_crowds = (sum(machine.cpu_seconds(one.pid) for one in crowds) - cpu_crowds) / (time.monotonic() - since)
     full, kernel, mine = sums(hosts), machine.kernel_memory(), sums(crowds)
-    still = (kernel["tcp_sockets"] - kernel_empty["tcp_sockets"]) // 2
     people_now = each * count
+    still = min(held(hosts) - files, people_now)
     gone = [one.name for one in crowds + hosts if not one.alive()]
     for one in crowds + hosts:
         one.stop()

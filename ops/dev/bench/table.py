@@ -70,9 +70,9 @@ def full(results):
 
 
 ROWS = [
-    ("A. own memory an idle connection, bytes", "idle", lambda one: one["ownEach"]),
-    ("A. the same by PSS", "idle", lambda one: one["pssEach"]),
-    ("A. the same by RSS", "idle", lambda one: one["rssEach"]),
+    ("A. own memory an idle connection, bytes", "idle", lambda one: one["ownEach"] if one.get("held") else None),
+    ("A. the same by PSS", "idle", lambda one: one["pssEach"] if one.get("held") else None),
+    ("A. the same by RSS", "idle", lambda one: one["rssEach"] if one.get("held") else None),
     ("A. connects/s on one core", "idle", lambda one: one["connectsPerSecond"]),
     ("A. CPU with 9,900 idle, % of a core", "idle", lambda one: one["serverCpu"] * 100 if one.get("held") else None),
     ("B. 1 room of 1,000, 100 messages/s of 128 bytes: CPU a delivery, µs", "fanout", cpu_each),

@@ -68,7 +68,7 @@ fn join(address: SocketAddr) -> BufReader<TcpStream> {
 
 /// The server and its clients.
 pub(crate) struct Crowd {
-    server: Server<Room>,
+    server: Server<(Frame, usize)>,
     members: Vec<BufReader<TcpStream>>,
     pub(crate) frame: Frame,
 }
