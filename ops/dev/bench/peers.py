@@ -24,8 +24,8 @@ ROOM = Shape(people=1_000, rooms=1, members=1_000)
 MIX = Shape(people=2_000, rooms=200, members=10)
 # Where the search for the most begins, messages a second into a room of 1,000; later rounds begin where it ended.
 FIRST_RATE = {"chatify": 800, "socket.io": 60, "socketioxide": 300, "nchan": 100, "uWebSockets": 600}
-# Steps: up while it is kept, and down by a small one from the first that is not.
-UP, DOWN, STEPS_MAX = 1.35, 0.88, 8
+# How close the rate that is kept and the one that is not must be, and when to give up.
+CLOSE, STEPS_MAX = 1.12, 8
 P99_KEPT_MS = 1_000
 
 
@@ -79,32 +79,34 @@ def storm(name, _number):
 
 def is_kept(result, rate):
     wanted = rate * ROOM.members
-    return result["clean"] and not result["refused"] and result["deliveriesPerSecond"] >= 0.98 * wanted and result["p99Ms"] < P99_KEPT_MS
+    if result.get("failed") or not result["clean"] or result["refused"]:
+        return False
+    return result["deliveriesPerSecond"] >= 0.98 * wanted and result["p99Ms"] < P99_KEPT_MS
 
 
 found = {}
 
 
-def most(name, _number):
-    """The highest rate that is kept: nothing lost, nothing refused, p99 below a second."""
-    rate = found.get(name, FIRST_RATE[name])
-    best, tried, refused_at = None, [], None
+def most(name, number):
+    """The highest rate that is kept: nothing lost, nothing refused, p99 below a second. Up until it is not kept, down
+    until it is, then by halves between. Later rounds begin where the last one ended, with smaller steps."""
+    rate, (up, down) = found.get(name, FIRST_RATE[name]), (1.4, 0.7) if name not in found else (1.1, 0.92)
+    best, broken, tried = None, None, []
     for _ in range(STEPS_MAX):
-        result = measure(name, ROOM, scenario(ROOM, duration=max(SECONDS * 0.4, 2), rate=rate))
+        result = measure(name, ROOM, scenario(ROOM, duration=max(SECONDS * 0.4, 2), rate=rate)) | {"rate": rate}
         kept = is_kept(result, rate)
-        tried.append({"rate": rate, "kept": kept, "p99Ms": result["p99Ms"], "deliveriesPerSecond": result["deliveriesPerSecond"], "faults": result["faults"]})
-        print(f"      {rate:6.0f}/s {'kept' if kept else 'not kept'}: {tool.line(result)}", flush=True)
-        if kept and (best is None or rate > best["rate"]):
-            best = result | {"rate": rate}
-        if kept and refused_at is not None:
-            break
+        tried.append({key: result[key] for key in ("rate", "p99Ms", "deliveriesPerSecond", "faults", "refused")} | {"kept": kept})
+        print(f"    {rate:6}/s {'kept' if kept else 'not kept'}: {tool.line(result)}", flush=True)
         if kept:
-            rate = round(rate * UP)
+            best = result
         else:
-            refused_at = rate
-            if best is not None and rate * DOWN <= best["rate"] * 1.02:
+            broken = rate
+        if best and broken:
+            if broken <= best["rate"] * CLOSE:
                 break
-            rate = round(rate * DOWN) if best is not None else round(rate * 0.7)
+            rate = round((best["rate"] + broken) / 2)
+        else:
+            rate = max(round(rate * (up if kept else down)), 1)
     if best is None:
         return result | {"rate": 0, "tried": tried}
     found[name] = best["rate"]
