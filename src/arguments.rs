@@ -82,14 +82,39 @@ pub(crate) struct SeedPlan {
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
     pub(crate) users: u32,
     /// How many rooms.
-    #[arg(long, value_parser = clap::value_parser!(u32).range(0..=10_000_000))]
-    pub(crate) rooms: u32,
+    #[arg(long, value_parser = clap::value_parser!(u32).range(0..=10_000_000), requires = "members", required_unless_present = "shape")]
+    pub(crate) rooms: Option<u32>,
     /// Members of each room.
-    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=100_000))]
-    pub(crate) members: u32,
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=100_000), requires = "rooms")]
+    pub(crate) members: Option<u32>,
+    /// Instead of both, rooms of several sizes: `400x10,1x2000` is 400 rooms of 10 and one of 2,000.
+    #[arg(long, value_delimiter = ',', value_parser = shape, conflicts_with_all = ["rooms", "members"])]
+    pub(crate) shape: Vec<(u32, u32)>,
     /// Where to write a line a person: `{"userId","token","rooms":[…]}`. The tokens live for a day.
     #[arg(long)]
     pub(crate) out: PathBuf,
+}
+
+impl SeedPlan {
+    /// How many rooms of how many members, in order.
+    pub(crate) fn sizes(&self) -> Vec<(u32, u32)> {
+        match (self.rooms, self.members) {
+            (Some(rooms), Some(members)) => vec![(rooms, members)],
+            _ => self.shape.clone(),
+        }
+    }
+}
+
+/// `COUNTxMEMBERS`, within the bounds of `--rooms` and `--members`.
+fn shape(text: &str) -> Result<(u32, u32), String> {
+    let read = || {
+        let (count, members) = text.split_once('x')?;
+        Some((count.parse().ok()?, members.parse().ok()?))
+    };
+    match read() {
+        Some((count @ 0..=10_000_000, members @ 1..=100_000)) => Ok((count, members)),
+        _ => Err("it must look like `400x10`: rooms, and members of each".to_owned()),
+    }
 }
 
 /// What to do about mail.

@@ -1,7 +1,7 @@
 //! `chatify seed`: people, devices and rooms in bulk, for load generators.
 //!
-//! Person `i` is in the rooms whose members' range covers them, so that every room has as many members and every person
-//! nearly as many rooms. Tokens are real ones of this deployment and live for a day.
+//! Person `i` is in the rooms whose members' range covers them, so that rooms are as large as asked for and every person is in
+//! nearly as many. Tokens are real ones of this deployment and live for a day.
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -43,10 +43,10 @@ struct Line<'a> {
 
 /// Fills the store and writes the file.
 pub(crate) fn run(settings: &Settings, plan: &SeedPlan) -> Result<String, Failure> {
-    if plan.members > plan.users {
+    if let Some((_, members)) = plan.sizes().iter().find(|size| size.1 > plan.users) {
         return Err(Failure::Failed(format!(
-            "{} members a room need as many users, not {}",
-            plan.members, plan.users
+            "{members} members a room need as many users, not {}",
+            plan.users
         )));
     }
     let top: TopConfig = settings.read()?;
@@ -107,21 +107,27 @@ async fn fill(store: &dyn Store, auth: &Auth, plan: &SeedPlan) -> Result<String,
     }
     bar.finish();
 
-    let bar = progress(u64::from(plan.rooms), "rooms");
+    let sizes: Vec<usize> = plan
+        .sizes()
+        .into_iter()
+        .flat_map(|(count, members)| std::iter::repeat_n(members as usize, count as usize))
+        .collect();
+    let bar = progress(sizes.len() as u64, "rooms");
     let mut rooms_of: Vec<Vec<RoomId>> = vec![Vec::new(); people.len()];
     let mut rows = SeedBatch::default();
     let mut pending = 0;
-    for number in 0..plan.rooms as usize {
+    let mut first = 0;
+    for (number, size) in sizes.iter().enumerate() {
         let id = RoomId(Uuid::new_v4());
-        let first = number * plan.members as usize;
-        let indexes: Vec<usize> = (0..plan.members as usize)
-            .map(|offset| (first + offset) % people.len())
+        let indexes: Vec<usize> = (first..first + size)
+            .map(|index| index % people.len())
             .collect();
+        first += size;
         indexes.iter().for_each(|index| rooms_of[*index].push(id));
         let members: Vec<UserId> = indexes.into_iter().map(|index| people[index].0).collect();
         pending += members.len() + 1;
         rows.rooms.push(room(id, number, &members, at));
-        if pending >= BATCH_ROWS || number + 1 == plan.rooms as usize {
+        if pending >= BATCH_ROWS || number + 1 == sizes.len() {
             let count = rows.rooms.len() as u64;
             store
                 .seed(std::mem::take(&mut rows))
@@ -153,10 +159,18 @@ async fn fill(store: &dyn Store, auth: &Auth, plan: &SeedPlan) -> Result<String,
     Ok(format!(
         "{} people in {} rooms of {}; tokens in {}\n",
         plan.users,
-        plan.rooms,
-        plan.members,
+        sizes.len(),
+        span(&sizes),
         plan.out.display()
     ))
+}
+
+/// `10`, or `10 to 2000`.
+fn span(sizes: &[usize]) -> String {
+    match (sizes.iter().min(), sizes.iter().max()) {
+        (Some(low), Some(high)) if low < high => format!("{low} to {high}"),
+        (_, high) => high.copied().unwrap_or(0).to_string(),
+    }
 }
 
 fn room(id: RoomId, number: usize, members: &[UserId], at: Timestamp) -> NewRoom {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::plan::Plan;
 use crate::words::Kind;
 
 /// Drives realtime servers with many people, measures, and checks what they receive.
@@ -23,6 +24,10 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     /// Run a scenario against a server.
     Run(Run),
+    /// Compare results of one scenario: ratios of medians, and what is noise.
+    Compare(Compare),
+    /// Work out what a number of people needs, from what one of everything costs.
+    Plan(Plan),
     /// Carry out a part of runs for a coordinator (`run --agents`).
     Agent(Agent),
 }
@@ -56,6 +61,9 @@ pub(crate) struct Run {
     /// Source addresses towards servers on loopback, from 127.0.0.2 on: each has some 28,000 ports.
     #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u8).range(1..=250))]
     pub(crate) sources: u8,
+    /// Seconds without anything coming, after which what is missing is called lost.
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=600))]
+    pub(crate) settle: u16,
     /// Write the result as JSON too.
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
@@ -70,4 +78,18 @@ pub(crate) struct Agent {
     /// Where coordinators come. They are not asked who they are: a private network only.
     #[arg(long, default_value = "127.0.0.1:7070")]
     pub(crate) listen: SocketAddr,
+}
+
+/// Flags of `compare`.
+#[derive(Args)]
+pub(crate) struct Compare {
+    /// Two results of `run --json`: A and B.
+    #[arg(num_args = 2, value_names = ["A", "B"], required_unless_present = "a", conflicts_with_all = ["a", "b"])]
+    pub(crate) files: Vec<PathBuf>,
+    /// Several results of A.
+    #[arg(long, num_args = 1.., requires = "b")]
+    pub(crate) a: Vec<PathBuf>,
+    /// Several results of B.
+    #[arg(long, num_args = 1.., requires = "a")]
+    pub(crate) b: Vec<PathBuf>,
 }

@@ -8,11 +8,8 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::time::Duration;
 
-use ::client::wire::{self, Told};
-use ::client::words as packets;
-use protocol::engineio::{self, Packet as EnginePacket};
+use ::client::wire;
 use protocol::frame::Frame;
-use protocol::socketio::{self, Packet};
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::net::TcpSocket;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
@@ -20,7 +17,8 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::AbortHandle;
 
 use crate::check::{Faults, Place};
-use crate::words::{Answer, Kind, Ready};
+use crate::incoming::take_in;
+use crate::words::Kind;
 use crate::worker::Worker;
 
 /// Attempts before a client gives up, with a pause that doubles from the first one.
@@ -47,7 +45,7 @@ pub(crate) struct Client {
 }
 
 /// Why a connection ended.
-enum Ended {
+pub(crate) enum Ended {
     /// The sign-in was refused.
     Refused,
     /// The server closed it, or broke the protocol.
@@ -155,7 +153,7 @@ impl Client {
     }
 
     /// It is signed in, to these rooms.
-    fn is_in(&self, kind: Kind, rooms: impl Iterator<Item = (u32, u64)>) {
+    pub(crate) fn is_in(&self, kind: Kind, rooms: impl Iterator<Item = (u32, u64)>) {
         let mut places = self.places.borrow_mut();
         for (room, head) in rooms {
             match places.iter_mut().find(|place| place.room == room) {
@@ -248,6 +246,7 @@ async fn attempt(
         if count == 0 {
             return Err(Ended::ByServer);
         }
+        worker.counts.borrow_mut().bytes += count as u64;
         let now = worker.now();
         let scratch = worker.scratch.borrow();
         if carry.is_empty() {
@@ -324,7 +323,7 @@ async fn open(worker: &Rc<Worker>, client: &Rc<Client>) -> Result<(OwnedReadHalf
 }
 
 /// The token, and the cursors of whatever was heard before.
-fn sign_in(worker: &Worker, client: &Client) {
+pub(crate) fn sign_in(worker: &Worker, client: &Client) {
     let setup = &worker.setup;
     let person = &setup.cast.people[client.index as usize];
     let packet = setup
@@ -336,7 +335,7 @@ fn sign_in(worker: &Worker, client: &Client) {
 }
 
 impl Worker {
-    fn is_ready(&self) {
+    pub(crate) fn is_ready(&self) {
         let now = self.now();
         let counts = &mut *self.counts.borrow_mut();
         counts.ready += 1;
@@ -355,84 +354,4 @@ async fn read(worker: &Worker, input: &mut OwnedReadHalf, most: usize) -> io::Re
             .map_ok(|()| buffer.filled().len())
     })
     .await
-}
-
-/// Takes whole frames off the front.
-fn take_in(worker: &Worker, client: &Client, rest: &mut &[u8], now: u64) -> Result<(), Ended> {
-    loop {
-        match wire::take(rest) {
-            Ok(None) => return Ok(()),
-            Ok(Some(Told::Text(body))) => text(worker, client, body, now)?,
-            Ok(Some(Told::Ping(body))) => {
-                let mut out = Vec::new();
-                wire::push_raw(0x8a, body, &mut out);
-                client.write(&out);
-            }
-            Ok(Some(Told::Other)) => {}
-            Ok(Some(Told::Close(_))) | Err(wire::Broken) => return Err(Ended::ByServer),
-        }
-    }
-}
-
-fn text(worker: &Worker, client: &Client, body: &[u8], now: u64) -> Result<(), Ended> {
-    let is_event = !worker.setup.kind.is_socketio() || body.starts_with(b"42") && client.is_ready();
-    if is_event {
-        return worker
-            .hear(client, body, now)
-            .then_some(())
-            .ok_or(Ended::ByServer);
-    }
-    let text = std::str::from_utf8(body).map_err(|_| Ended::ByServer)?;
-    match engineio::decode(text).map_err(|_| Ended::ByServer)? {
-        EnginePacket::Ping(_) => {
-            let mut out = Vec::new();
-            wire::push(&Frame::packet("3"), &mut out);
-            client.write(&out);
-            Ok(())
-        }
-        EnginePacket::Message(message) => packet(worker, client, (body, message), now),
-        EnginePacket::Close => Err(Ended::ByServer),
-        EnginePacket::Open(_) => {
-            sign_in(worker, client);
-            Ok(())
-        }
-        _ => Ok(()),
-    }
-}
-
-fn packet(
-    worker: &Worker,
-    client: &Client,
-    (body, message): (&[u8], &str),
-    now: u64,
-) -> Result<(), Ended> {
-    match socketio::decode(message).map_err(|_| Ended::ByServer)? {
-        Packet::Ack { id, args, .. } => {
-            let answer: Answer<'_> = args
-                .first()
-                .and_then(|raw| serde_json::from_str(raw.get()).ok())
-                .ok_or(Ended::ByServer)?;
-            worker.answered(id, answer.accepted(), now);
-            Ok(())
-        }
-        // What comes before we are ready is `session:ready`; a server that replays sends nothing in front of it.
-        Packet::Event { .. } => match packets::event(body) {
-            Some((name, payload)) if name == "session:ready" => {
-                let ready: Ready<'_> =
-                    serde_json::from_str(payload.get()).map_err(|_| Ended::ByServer)?;
-                let number = |room: &str| worker.numbers.get(room).copied();
-                let rooms = ready
-                    .rooms
-                    .iter()
-                    .filter_map(|room| Some((number(&room.id)?, room.head_seq)));
-                client.is_in(worker.setup.kind, rooms);
-                worker.is_ready();
-                Ok(())
-            }
-            _ => Ok(()),
-        },
-        Packet::ConnectError { .. } => Err(Ended::Refused),
-        Packet::Disconnect { .. } => Err(Ended::ByServer),
-        Packet::Connect { .. } => Ok(()),
-    }
 }

@@ -9,8 +9,6 @@ use crate::check::Faults;
 use crate::link::Link;
 use crate::order::{Counts, Order, Outcome, Reply, Said, Setup, Talk};
 
-/// When nothing has come for this long, what is missing is called lost.
-const SETTLE: Duration = Duration::from_secs(10);
 /// How often the end is looked for.
 const LOOK: Duration = Duration::from_millis(50);
 /// Questions about an agent's clock; the fastest answer counts.
@@ -135,8 +133,8 @@ impl Crew {
         Ok(sum)
     }
 
-    /// Waits until all is answered and delivered, or nothing has come for 10 s; what is missing then is lost.
-    pub(crate) fn settle(&mut self) -> Result<(Faults, Counts), Failure> {
+    /// Waits until all is answered and delivered, or nothing has come for `patience`; what is missing then is lost.
+    pub(crate) fn settle(&mut self, patience: Duration) -> Result<(Faults, Counts), Failure> {
         let mut before = self.counts()?;
         let (mut since, mut judged) = (Instant::now(), None);
         loop {
@@ -156,7 +154,7 @@ impl Crew {
                 continue;
             }
             // A look at everything is not cheap: once when it grows quiet, and once at the end.
-            let is_over = since.elapsed() >= SETTLE;
+            let is_over = since.elapsed() >= patience;
             if now.pending == 0 && judged.is_none() || is_over {
                 let faults = self.judge()?;
                 if faults.lost == 0 && now.pending == 0 || is_over {

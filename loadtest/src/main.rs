@@ -7,14 +7,18 @@ mod cast;
 mod chance;
 mod check;
 mod client;
+mod compare;
 mod crew;
 mod hear;
 mod html;
+mod incoming;
 mod judge;
 mod known;
 mod latencies;
 mod link;
+mod metronome;
 mod order;
+mod plan;
 mod process;
 mod report;
 mod run;
@@ -80,6 +84,11 @@ fn carry_out(command: &Command) -> Result<(String, bool), Failure> {
             }
             Ok((report.table(), report.in_order))
         }
+        Command::Compare(options) => match &options.files[..] {
+            [a, b] => compare::compare(std::slice::from_ref(a), std::slice::from_ref(b)),
+            _ => compare::compare(&options.a, &options.b),
+        },
+        Command::Plan(wish) => Ok((plan::plan(wish)?, true)),
         Command::Agent(options) => {
             let listener = TcpListener::bind(options.listen)
                 .map_err(|error| Failure(format!("{} (`--listen`): {error}", options.listen)))?;

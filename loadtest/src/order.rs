@@ -117,6 +117,8 @@ pub(crate) struct Counts {
     pub(crate) delivered: u64,
     /// When the last of them was, on the run's clock.
     pub(crate) last_delivered: u64,
+    /// Bytes received.
+    pub(crate) bytes: u64,
     /// Other actions answered.
     pub(crate) answered: u64,
     /// Sends and other actions without an answer yet.
@@ -133,6 +135,7 @@ impl Counts {
         self.ready += other.ready;
         self.last_ready = self.last_ready.max(other.last_ready);
         self.last_delivered = self.last_delivered.max(other.last_delivered);
+        self.bytes += other.bytes;
         self.failed += other.failed;
         self.attempts_failed += other.attempts_failed;
         self.ended += other.ended;

@@ -11,7 +11,7 @@ use crate::process;
 use crate::report::{Report, Series};
 use crate::scenario::Scenario;
 use crate::watch::{Samples, Watch};
-use crate::words::{ACTIONS, Action, Kind};
+use crate::words::{ACTIONS, Kind};
 
 /// A little ahead, so that no worker starts late.
 const AHEAD: u64 = 100_000_000;
@@ -28,6 +28,7 @@ struct Story {
     crew: Crew,
     watch: Watch,
     slot: u64,
+    patience: Duration,
     report: Report,
 }
 
@@ -89,6 +90,7 @@ pub(crate) fn run(options: &Run) -> Result<Report, Failure> {
         crew,
         watch,
         slot,
+        patience: Duration::from_secs(options.settle.into()),
         report,
     };
     story.tell()?;
@@ -136,7 +138,7 @@ impl Story {
             self.wait_ready(returned)?;
         }
         self.crew.all(&Order::Hurry)?;
-        let (faults, counts) = self.crew.settle()?;
+        let (faults, counts) = self.crew.settle(self.patience)?;
         if self.scenario.storm.is_some() {
             self.healed(returned, &end, &counts)?;
         }
@@ -263,6 +265,12 @@ impl Story {
         self.report
             .row("messages acknowledged", acked / seconds, "1/s");
         self.report.row("deliveries", delivered / seconds, "1/s");
+        let bytes = (end.counts.bytes - start.counts.bytes) as f64;
+        self.report.row(
+            "received: bytes a delivery",
+            bytes / delivered.max(1.0),
+            "bytes",
+        );
         for ((label, first), (_, last)) in start.servers.iter().zip(&end.servers) {
             let used = (last.cpu_millis - first.cpu_millis) as f64 * 1e3;
             self.report.row(
@@ -353,7 +361,6 @@ impl Story {
         for (name, count) in all.into_iter().filter(|(_, count)| *count > 0) {
             report.row(name, count as f64, "");
         }
-        debug_assert!(self.kind.knows(Action::Send));
     }
 }
 

@@ -9,6 +9,7 @@ use protocol::frame::Frame;
 use crate::chance::{Arrivals, Chance};
 use crate::check::number;
 use crate::client::Client;
+use crate::metronome::Metronome;
 use crate::order::Talk;
 use crate::words::{ACTIONS, Action, Note};
 use crate::worker::{Pending, Worker};
@@ -41,12 +42,16 @@ impl Worker {
         );
         let mut chance = Chance::new(seed, stream * 2 + 1);
         let weights = plan.actions.weights();
+        let mut metronome = Metronome::start();
         let mut blocked: Vec<Rc<Client>> = Vec::new();
         for (turn, intended) in arrivals.take_while(|at| *at < talk.until).enumerate() {
             if intended > self.now() {
                 blocked.retain(|client| !client.flush());
-                self.sleep_until(intended).await;
-            } else if turn % AT_ONCE == 0 {
+                match &mut metronome {
+                    Some(metronome) => metronome.until(self.instant(intended)).await,
+                    None => self.sleep_until(intended).await,
+                }
+            } else if turn.is_multiple_of(AT_ONCE) {
                 tokio::task::yield_now().await;
             }
             let action = ACTIONS[chance.weighted(&weights)].0;

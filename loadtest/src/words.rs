@@ -112,7 +112,11 @@ impl Action {
                 format!(r#"{{"roomId":"{room}","seq":{last}}}"#),
             ),
             Action::Presence => {
-                let status = if ack % 2 == 0 { "online" } else { "away" };
+                let status = if ack.is_multiple_of(2) {
+                    "online"
+                } else {
+                    "away"
+                };
                 ("presence:set", format!(r#"{{"status":"{status}"}}"#))
             }
             Action::History => ("history", format!(r#"{{"roomId":"{room}","limit":50}}"#)),

@@ -124,10 +124,15 @@ impl Worker {
             .max(0) as u64
     }
 
-    /// Sleeps until this time of the run's clock.
-    pub(crate) async fn sleep_until(&self, at: u64) {
+    /// A time of the run's clock as this process counts.
+    pub(crate) fn instant(&self, at: u64) -> Instant {
         let own = (at as i64).saturating_sub(self.setup.clock).max(0) as u64;
-        tokio::time::sleep_until((self.base + Duration::from_nanos(own)).into()).await;
+        self.base + Duration::from_nanos(own)
+    }
+
+    /// Sleeps until this time of the run's clock, to the millisecond.
+    pub(crate) async fn sleep_until(&self, at: u64) {
+        tokio::time::sleep_until(self.instant(at).into()).await;
     }
 
     /// The slot of the series that a time belongs to.
@@ -202,7 +207,7 @@ impl Worker {
     fn cut(&self, keep_every: u32) {
         for client in &self.clients {
             let number = self.setup.cast.people[client.index as usize].number;
-            let stays = keep_every > 0 && number % keep_every == 0;
+            let stays = keep_every > 0 && number.is_multiple_of(keep_every);
             if !stays && client.cut() {
                 self.counts.borrow_mut().ready -= 1;
             }

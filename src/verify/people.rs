@@ -62,8 +62,9 @@ pub(crate) fn without_the_server(
     let file = TokenFile::new()?;
     let seeds = SeedPlan {
         users: plan.people() as u32,
-        rooms: 0,
-        members: 1,
+        rooms: None,
+        members: None,
+        shape: Vec::new(),
         out: file.0.clone(),
     };
     seed::run(settings, &seeds)?;

@@ -212,7 +212,7 @@ fn by_nines(name: &str, curve: &[(f64, f64)]) -> Line {
 }
 
 /// 1234567.0 is 1,234,567.
-fn thousands(value: f64) -> String {
+pub(crate) fn thousands(value: f64) -> String {
     let text = figure(value);
     let (whole, rest) = text.split_at(text.find('.').unwrap_or(text.len()));
     let (sign, digits) = whole
@@ -220,7 +220,7 @@ fn thousands(value: f64) -> String {
         .map_or(("", whole), |digits| ("-", digits));
     let mut out = String::from(sign);
     for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index) % 3 == 0 {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
             out.push(',');
         }
         out.push(digit);

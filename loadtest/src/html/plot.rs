@@ -43,9 +43,11 @@ impl Plot {
                 .filter_map(|(x, y)| Some((*x, (*y)?)))
         };
         let (mut low, mut high) = (f64::MAX, f64::MIN);
-        known().for_each(|(x, _)| (low, high) = (low.min(x), high.max(x)));
+        // All plots over time have one axis, also where nothing was measured before.
+        let all = self.lines.iter().flat_map(|line| &line.points);
+        all.for_each(|(x, _)| (low, high) = (low.min(*x), high.max(*x)));
         let top = known().map(|(_, y)| y).fold(0.0, f64::max);
-        if low > high {
+        if known().next().is_none() {
             return String::new();
         }
         if high - low < 1e-9 {
@@ -99,10 +101,14 @@ impl Plot {
             ));
         }
         for (at, label) in self.marks(low, high) {
+            let anchor = if x(at) > right - 24.0 {
+                "end"
+            } else {
+                "middle"
+            };
+            let (at, bottom) = (x(at).min(right), HEIGHT - 12.0);
             out.push_str(&format!(
-                "<text class=\"tick middle\" x=\"{:.1}\" y=\"{:.1}\">{label}</text>",
-                x(at),
-                HEIGHT - 12.0
+                "<text class=\"tick {anchor}\" x=\"{at:.1}\" y=\"{bottom:.1}\">{label}</text>"
             ));
         }
         for (index, line) in self.lines.iter().enumerate() {
@@ -176,7 +182,7 @@ impl Plot {
             Axis::Nines => {
                 let all = [
                     (0.0, "0"),
-                    (0.30103, "50 %"),
+                    (std::f64::consts::LOG10_2, "50 %"),
                     (1.0, "90 %"),
                     (2.0, "99 %"),
                     (3.0, "99.9 %"),

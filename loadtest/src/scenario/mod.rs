@@ -1,6 +1,8 @@
 //! A scenario: what a file of `loadtest/scenarios/` says, with its bounds. Refusals name the key and its line.
 //! It knows nothing of servers: the same file is run against every kind of target.
 
+mod change;
+
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -8,33 +10,6 @@ use toml::{Table, Value};
 
 use crate::Failure;
 use crate::chance::Process;
-
-/// Where each key stands, so that `--set rate=200` needs no section. No name stands twice.
-const KEYS: [(&str, &str); 23] = [
-    ("about", ""),
-    ("seed", ""),
-    ("connections", "people"),
-    ("connect-rate", "people"),
-    ("in-flight", "people"),
-    ("warm-up", "time"),
-    ("duration", "time"),
-    ("rate", "talk"),
-    ("process", "talk"),
-    ("bytes", "talk"),
-    ("writers", "talk"),
-    ("send", "talk.actions"),
-    ("typing", "talk.actions"),
-    ("read", "talk.actions"),
-    ("presence", "talk.actions"),
-    ("history", "talk.actions"),
-    ("readers", "slow"),
-    ("bytes-per-second", "slow"),
-    ("after", "storm"),
-    ("away", "storm"),
-    ("keep", "storm"),
-    ("rooms", ""),
-    ("only-largest", "people"),
-];
 
 /// What is to be done to a server.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -237,7 +212,7 @@ impl Scenario {
         } else {
             let mut table: Table = toml::from_str(text)?;
             for set in sets {
-                change(&mut table, set)?;
+                change::change(&mut table, set)?;
             }
             Scenario::deserialize(Value::Table(table))
                 .map_err(|error| Failure(format!("`--set`: {}", error.message())))?
@@ -252,13 +227,6 @@ impl Scenario {
     /// Seconds of warm-up and measurement.
     pub(crate) fn seconds(&self) -> f64 {
         self.time.warm_up + self.time.duration
-    }
-
-    /// Whether anything of a room's log is said.
-    pub(crate) fn sends(&self) -> bool {
-        self.talk
-            .as_ref()
-            .is_some_and(|talk| talk.rate > 0.0 && talk.actions.send > 0.0)
     }
 
     fn check(&self) -> Result<(), Failure> {
@@ -335,62 +303,6 @@ impl Scenario {
         }
         Ok(())
     }
-}
-
-/// Carries out one `key=value`; the key is a name, or a name behind its section (`talk.rate`).
-fn change(table: &mut Table, set: &str) -> Result<(), Failure> {
-    let Some((key, value)) = set.split_once('=') else {
-        return Err(Failure(format!("`--set {set}`: it must be `key=value`")));
-    };
-    let (section, name) = key.rsplit_once('.').unwrap_or(("", key));
-    let known = KEYS
-        .iter()
-        .find(|(known, home)| *known == name && (section.is_empty() || section == *home));
-    let Some((_, home)) = known else {
-        let names: Vec<_> = KEYS.iter().map(|(name, _)| *name).collect();
-        return Err(Failure(format!(
-            "`--set {set}`: there is no `{key}`; known are {}",
-            names.join(", ")
-        )));
-    };
-    let mut at = table;
-    for part in home.split('.').filter(|part| !part.is_empty()) {
-        let next = at.entry(part).or_insert_with(|| Value::Table(Table::new()));
-        at = match next {
-            Value::Table(next) => next,
-            _ => return Err(Failure(format!("`{part}` is no section"))),
-        };
-    }
-    let value = if name == "rooms" {
-        shape(value)?
-    } else {
-        let parsed: Option<Table> = toml::from_str(&format!("v = {value}")).ok();
-        let plain = parsed.and_then(|mut table| table.remove("v"));
-        plain.unwrap_or_else(|| Value::String(value.to_owned()))
-    };
-    at.insert(name.to_owned(), value);
-    Ok(())
-}
-
-/// `200x10,1x1000`: 200 rooms of 10 and one of 1,000.
-fn shape(text: &str) -> Result<Value, Failure> {
-    let one = |part: &str| {
-        let (count, members) = part.split_once('x')?;
-        let mut rooms = Table::new();
-        rooms.insert(
-            "count".to_owned(),
-            Value::Integer(count.trim().parse().ok()?),
-        );
-        rooms.insert(
-            "members".to_owned(),
-            Value::Integer(members.trim().parse().ok()?),
-        );
-        Some(Value::Table(rooms))
-    };
-    let rooms: Option<Vec<Value>> = text.split(',').map(one).collect();
-    rooms
-        .map(Value::Array)
-        .ok_or_else(|| Failure(format!("`rooms={text}`: it must look like `200x10,1x1000`")))
 }
 
 #[cfg(test)]
