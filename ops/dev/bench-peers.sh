@@ -2,7 +2,7 @@
 # Measures chatify beside its peers, alternately and several times, and writes the table of docs/performance.md.
 # ROUNDS=5 how often; ONLY="chatify socket.io" which servers (chatify socket.io socketioxide nchan uWebSockets);
 # SCENARIOS="idle fanout max mix nodes storm" which of those; TABLE=only writes the table from the runs that lie there.
-# Wants the machine for itself: about 35 minutes for all of it on two cores.
+# Wants the machine for itself: about 40 minutes for all of it on two cores.
 source "$(dirname "$0")/lib.sh"
 STATE=$ROOT/target/bench-peers LOGS=$STATE/logs
 export PYTHONPATH=$ROOT/ops/dev/bench

@@ -49,7 +49,7 @@ def nodes():
         shape = Shape(2_000, 200, 10)
         running = servers.chatify_cluster(shape, count)
         try:
-            yield count, peers.tool.run(running, peers.scenario(shape, SECONDS, rate=1_000, warm_up=5))
+            yield count, peers.tool.run(running, peers.scenario(shape, SECONDS, rate=peers.NODES_RATE, warm_up=5))
         finally:
             running.stop()
 
