@@ -1,6 +1,6 @@
 # One line of help stands behind each target's `##`. Everything of weight is a short script under ops/dev/.
 .DEFAULT_GOAL := help
-.PHONY: help up cluster cluster-status cluster-restart cluster-kill cluster-down test web check bench sim fuzz e2e chaos dashboards rolling docs clean
+.PHONY: help up cluster cluster-status cluster-restart cluster-kill cluster-down test web check bench sim fuzz e2e chaos dashboards rolling bench-peers growth many count docs clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -53,6 +53,18 @@ bench: ## Run the benches and print a table; FILTER=word chooses some
 
 dashboards: ## Ask a cluster under load for every panel of the dashboards, and every rule
 	@ops/dev/dashboards.sh
+
+bench-peers: ## Measure chatify beside its peers into docs/performance.md; ROUNDS=5 ONLY="chatify socket.io" SCENARIOS="idle mix"
+	@ROUNDS="$(ROUNDS)" ONLY="$(ONLY)" SCENARIOS="$(SCENARIOS)" ops/dev/bench-peers.sh
+
+growth: ## What grows with connections, rooms, their size and nodes, and by which exponent; ONLY="rooms" CONNECTIONS=200000
+	@ONLY="$(ONLY)" CONNECTIONS="$(CONNECTIONS)" ops/dev/growth.sh
+
+many: ## Hold CONNECTIONS=200000 idle people on this machine and say what each costs, in programs and in the kernel
+	@CONNECTIONS="$(CONNECTIONS)" ops/dev/many.sh
+
+count: ## Hold what can be counted (allocations, bytes, system calls, instructions) against loadtest/baseline.toml; UPDATE=1 writes it
+	@UPDATE="$(UPDATE)" ops/dev/count.sh
 
 docs: ## Write the generated pages under docs/ again
 	@ops/dev/docs.sh

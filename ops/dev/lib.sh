@@ -25,17 +25,22 @@ as_root() {
 # need COMMAND PACKAGE: installs Debian's package when the command is missing, or says how to.
 need() {
   if has "$1"; then return; fi
-  say "installing $2 (for $1)"
+  need_debian "$2"
+  has "$1" || die "$2 is installed, and still there is no $1"
+}
+
+# need_debian PACKAGE: installs it, or says how to.
+need_debian() {
+  say "installing $1"
   if has apt-get && as_root true 2>/dev/null; then
     export DEBIAN_FRONTEND=noninteractive
     # Two clones may install at the same time: the second one waits.
     local apt=(-y -qq --no-install-recommends -o DPkg::Lock::Timeout=300)
-    as_root apt-get install "${apt[@]}" "$2" >/dev/null 2>&1 ||
-      { as_root apt-get update -qq && as_root apt-get install "${apt[@]}" "$2" >/dev/null; } ||
-      die "apt-get could not install $2; install it by hand"
-    has "$1" || die "$2 is installed, and still there is no $1"
+    as_root apt-get install "${apt[@]}" "$1" >/dev/null 2>&1 ||
+      { as_root apt-get update -qq && as_root apt-get install "${apt[@]}" "$1" >/dev/null; } ||
+      die "apt-get could not install $1; install it by hand"
   else
-    die "$1 is missing and this user may not install it. Run: sudo apt-get install $2"
+    die "$1 is missing and this user may not install it. Run: sudo apt-get install $1"
   fi
 }
 

@@ -93,10 +93,15 @@ fn manifest(text: &str) -> Manifest {
     sections
 }
 
-/// Path and content of every manifest of the workspace. `fuzz/` is a workspace of its own.
+/// Path and content of every manifest of the workspace. `fuzz/` and the peers are workspaces of their own.
 fn manifests(tree: &Tree) -> impl Iterator<Item = (&str, Manifest)> {
     tree.with(&["toml"])
-        .filter(|(path, _)| path.ends_with("Cargo.toml") && !path.starts_with("fuzz/"))
+        .filter(|(path, _)| path.ends_with("Cargo.toml"))
+        .filter(|(path, _)| {
+            !["fuzz/", "loadtest/peers/"]
+                .iter()
+                .any(|own| path.starts_with(own))
+        })
         .map(|(path, text)| (path, manifest(text)))
         .filter(|(_, manifest)| manifest.contains_key("package"))
 }

@@ -1,12 +1,6 @@
-//! What a delivery costs from the mailbox to the sockets: one mail is broadcast to all members of a room, and the
-//! clients have read everything before the next. `frames` of one turn share a write.
-#![allow(
-    missing_docs,
-    reason = "criterion's macros write public items without docs"
-)]
+//! A room of raw WebSocket clients on one shard, and its clients in this thread: what is posted to it is broadcast to all.
 
 use bytes::Bytes;
-use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
@@ -22,7 +16,7 @@ use transport::{
     Server, ServerConfig, SocketId, Sockets,
 };
 
-const MEMBERS: usize = 200;
+pub(crate) const MEMBERS: usize = 200;
 
 struct Room {
     members: Vec<SocketId>,
@@ -72,39 +66,44 @@ fn join(address: SocketAddr) -> BufReader<TcpStream> {
     reader
 }
 
-fn broadcast(c: &mut Criterion) {
-    let mut config = ServerConfig::new("127.0.0.1:0".parse().expect("an address"));
-    config.shards = 1;
-    config.ping_interval = Duration::from_secs(3600);
-    config.endpoints = vec![Endpoint {
-        path: "/w/".into(),
-        mode: Mode::WebSocket,
-    }];
-    let make = |_, _: &[_]| Room {
-        members: Vec::new(),
-    };
-    let server = Server::start(config, make, Arc::new(Nothing), None).expect("a server");
-    let mut members: Vec<_> = (0..MEMBERS).map(|_| join(server.local_addr())).collect();
-    let shard = &server.shards()[0];
-    while shard.counters().sockets.load(Relaxed) < MEMBERS as u64 {
-        std::thread::yield_now();
-    }
-    let frame = Frame::event("message:new", &"x".repeat(128));
-    let mut group = c.benchmark_group("broadcast to 200 sockets and read by all");
-    for frames in [1usize, 8, 64] {
-        group.throughput(Throughput::Elements((MEMBERS * frames) as u64));
-        group.bench_function(BenchmarkId::from_parameter(frames), |b| {
-            let mut buffer = vec![0; frame.wire().len() * frames];
-            b.iter(|| {
-                assert!(shard.post((frame.clone(), frames)).is_ok());
-                for member in &mut members {
-                    member.read_exact(&mut buffer).expect("all of it");
-                }
-            });
-        });
-    }
-    group.finish();
+/// The server and its clients.
+pub(crate) struct Crowd {
+    server: Server<(Frame, usize)>,
+    members: Vec<BufReader<TcpStream>>,
+    pub(crate) frame: Frame,
 }
 
-criterion_group!(benches, broadcast);
-criterion_main!(benches);
+impl Crowd {
+    pub(crate) fn new() -> Crowd {
+        let mut config = ServerConfig::new("127.0.0.1:0".parse().expect("an address"));
+        config.shards = 1;
+        config.ping_interval = Duration::from_secs(3600);
+        config.endpoints = vec![Endpoint {
+            path: "/w/".into(),
+            mode: Mode::WebSocket,
+        }];
+        let make = |_, _: &[_]| Room {
+            members: Vec::new(),
+        };
+        let server = Server::start(config, make, Arc::new(Nothing), None).expect("a server");
+        let members = (0..MEMBERS).map(|_| join(server.local_addr())).collect();
+        while server.shards()[0].counters().sockets.load(Relaxed) < MEMBERS as u64 {
+            std::thread::yield_now();
+        }
+        Crowd {
+            server,
+            members,
+            frame: Frame::event("message:new", &"x".repeat(128)),
+        }
+    }
+
+    /// One mail of so many frames, until everybody has read them.
+    pub(crate) fn hear(&mut self, frames: usize, buffer: &mut Vec<u8>) {
+        buffer.resize(self.frame.wire().len() * frames, 0);
+        let shard = &self.server.shards()[0];
+        assert!(shard.post((self.frame.clone(), frames)).is_ok());
+        for member in &mut self.members {
+            member.read_exact(buffer).expect("all of it");
+        }
+    }
+}

@@ -1,5 +1,5 @@
-//! What the machine costs without any I/O: a send from its socket to all deliveries, hints of other nodes through the
-//! timeline, and a connect. The store and the other roles are answered at once, in this thread.
+//! One hub and everything around it, for benches and for what is counted: the store and the other roles are answered at
+//! once, in this thread. Nothing here depends on time or chance: the same calls are the same work.
 
 use std::collections::VecDeque;
 use std::hint::black_box;
@@ -8,7 +8,6 @@ use chat::{
     Act, Asked, ConnId, Effect, Hub, HubId, Input, Now, Opened, Setup, StoreAnswer, StoreQuestion,
     Who,
 };
-use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use protocol::entry::{Change, Entry, Hint};
 use protocol::event::client::SendMessage;
 use protocol::ids::{ClientId, MessageId, RoomId, SessionId, UserId};
@@ -21,17 +20,17 @@ const EPOCH: Epoch = Epoch(1);
 const TEXT: &str = "a message of ordinary length, as people write them to each other all day";
 
 /// One hub with everything around it answered at once.
-struct Bench {
+pub(crate) struct Bench {
     hub: Hub,
     mono: u64,
     rooms: Vec<RoomId>,
-    heads: Vec<Seq>,
-    delivered: u64,
-    sends: u128,
+    pub(crate) heads: Vec<Seq>,
+    pub(crate) delivered: u64,
+    pub(crate) sends: u128,
 }
 
 impl Bench {
-    fn new(rooms: u128, sockets: u32) -> Self {
+    pub(crate) fn new(rooms: u128, sockets: u32) -> Self {
         let setup = Setup {
             hub: HubId(0),
             hubs: 1,
@@ -53,7 +52,7 @@ impl Bench {
         bench
     }
 
-    fn connect(&mut self, index: u32) {
+    pub(crate) fn connect(&mut self, index: u32) {
         let who = Who {
             user: user(index),
             session: SessionId(Uuid::from_u128(u128::from(index))),
@@ -64,7 +63,7 @@ impl Bench {
         self.feed(Input::Connected { conn, who, cursors });
     }
 
-    fn send(&mut self, index: u32) {
+    pub(crate) fn send(&mut self, index: u32) {
         self.sends += 1;
         let send = SendMessage {
             room_id: self.rooms[0],
@@ -82,7 +81,7 @@ impl Bench {
         self.feed(Input::Act { asked, room, act });
     }
 
-    fn feed(&mut self, input: Input) {
+    pub(crate) fn feed(&mut self, input: Input) {
         self.mono += 1;
         let now = Now {
             mono: self.mono,
@@ -186,7 +185,7 @@ impl Bench {
     }
 
     /// Another node's hint with the entry `ahead` places beyond the next one.
-    fn hint(&self, ahead: u64) -> Box<Hint> {
+    pub(crate) fn hint(&self, ahead: u64) -> Box<Hint> {
         let entry = entry(self.rooms[0], self.heads[0] + 1 + ahead);
         let head = head(entry.seq);
         let entries = vec![entry];
@@ -198,7 +197,7 @@ impl Bench {
     }
 }
 
-fn conn(index: u32) -> ConnId {
+pub(crate) fn conn(index: u32) -> ConnId {
     ConnId {
         index,
         generation: 1,
@@ -252,58 +251,3 @@ fn entry(room_id: RoomId, seq: Seq) -> Entry {
         change: Change::Said { message },
     }
 }
-
-fn sends(c: &mut Criterion) {
-    let mut group = c.benchmark_group("hub/send to all deliveries");
-    for sockets in [10, 1_000] {
-        let mut bench = Bench::new(1, sockets);
-        group.throughput(Throughput::Elements(u64::from(sockets)));
-        group.bench_function(format!("{sockets} sockets"), |b| b.iter(|| bench.send(3)));
-        assert_eq!(bench.delivered, bench.sends as u64 * u64::from(sockets));
-    }
-    group.finish();
-}
-
-fn hints(c: &mut Criterion) {
-    let mut group = c.benchmark_group("hub/hint to delivery");
-    group.throughput(Throughput::Elements(2));
-    for (name, order) in [("in order", [0, 1]), ("swapped", [1, 0])] {
-        let mut bench = Bench::new(1, 10);
-        group.bench_function(name, |b| {
-            b.iter(|| {
-                let hints = order.map(|ahead| Input::Hint(bench.hint(ahead)));
-                hints.into_iter().for_each(|hint| bench.feed(hint));
-                bench.heads[0] += 2;
-            });
-        });
-        assert_eq!(bench.delivered, (bench.heads[0] - 1) * 10);
-    }
-    group.finish();
-}
-
-fn connects(c: &mut Criterion) {
-    let mut group = c.benchmark_group("hub/connect and leave");
-    for rooms in [1, 20] {
-        let mut bench = Bench::new(rooms, 10);
-        group.bench_function(format!("{rooms} rooms"), |b| {
-            b.iter(|| {
-                bench.connect(10);
-                bench.feed(Input::Disconnected { conn: conn(10) });
-            });
-        });
-    }
-    group.finish();
-}
-
-fn opens(c: &mut Criterion) {
-    c.bench_function("hub/first send to a room of 1,000 members", |b| {
-        b.iter_batched_ref(
-            || Bench::new(1, 1),
-            |bench| bench.send(0),
-            BatchSize::SmallInput,
-        );
-    });
-}
-
-criterion_group!(benches, sends, hints, connects, opens);
-criterion_main!(benches);
