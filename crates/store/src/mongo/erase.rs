@@ -70,6 +70,7 @@ impl Mongo {
         call.write(async move { challenges.delete_many(of_email).await.map(drop) })
             .await
             .map_err(Failure::of_write)?;
+        self.give_back::<UserDoc>(call, email, user.id).await?;
         let (users, done) = (self.db.users.clone(), doc! { "_id": user.id });
         call.write(async move {
             users

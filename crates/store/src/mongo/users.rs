@@ -144,27 +144,9 @@ impl Users for Mongo {
             if let Some(me) = self.by_email(&call, &email).await? {
                 return Ok((me, false));
             }
-            let (users, fresh) = (self.db.users.clone(), UserDoc::of(&or_new, &email));
-            let made = call
-                .write(async move { users.insert_one(fresh).await.map(drop) })
-                .await;
-            match made {
-                Ok(()) => Ok((
-                    Me {
-                        user: or_new,
-                        email,
-                    },
-                    true,
-                )),
-                Err(Failure::Duplicate) => {
-                    let me = self.by_email(&call, &email).await?;
-                    let me = me.ok_or(StoreError::Conflict)?;
-                    // The driver's own repeat may have found its first attempt.
-                    let made = me.user.id == or_new.id;
-                    Ok((me, made))
-                }
-                Err(failure) => Err(failure.of_write()),
-            }
+            let (owner, made) = self.named_or(&call, UserDoc::of(&or_new, &email)).await?;
+            let me = owner.me().ok_or(StoreError::Conflict)?;
+            Ok((me, made))
         })
     }
 
@@ -355,9 +337,7 @@ impl Users for Mongo {
 
 impl Mongo {
     async fn by_email(&self, call: &Call, email: &str) -> Result<Option<Me>, StoreError> {
-        let found = call
-            .find_one(&self.db.users, doc! { "email": email })
-            .await?;
+        let found = self.named::<UserDoc>(call, &email.to_owned()).await?;
         Ok(found.and_then(UserDoc::me))
     }
 }
