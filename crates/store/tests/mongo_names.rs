@@ -169,10 +169,8 @@ async fn an_id_that_is_taken_gets_no_second_name() {
     entered.await.unwrap();
     let again = store.user_by_email("other@example.org".into(), ada);
     assert_eq!(again.await, Err(StoreError::Conflict));
-    let left = raw
-        .collection::<Document>("addresses")
-        .count_documents(doc! {});
-    assert_eq!(left.await.unwrap(), 1, "the claim was given back");
+    // The claim was given back.
+    only(&raw, "addresses").await;
 }
 
 /// As schema 1 left it: unique indexes on documents, and no claims.
@@ -226,9 +224,10 @@ async fn a_database_of_schema_1_has_its_names_claimed_by_many_starts_at_once() {
     let again = Writer::new().new_room(RoomType::Dm, None, &pair);
     assert_eq!(store.create_room(again).await, Ok(dm.id));
     for (collection, index) in [("users", "email"), ("rooms", "dm")] {
-        let names = raw.collection::<Document>(collection).list_index_names();
-        assert!(!names.await.unwrap().contains(&index.to_owned()));
+        let collection = raw.collection::<Document>(collection);
+        let names = collection.list_index_names().await.unwrap();
+        assert!(!names.contains(&index.to_owned()));
     }
     let meta = only(&raw, "meta").await;
-    assert_eq!(meta.get_i32("version"), Ok(2));
+    assert_eq!(meta.get_i32("version").unwrap(), 2);
 }

@@ -46,6 +46,7 @@ mod seed;
 mod topology;
 mod users;
 mod versions;
+mod whole;
 
 use std::sync::Arc;
 
@@ -100,6 +101,7 @@ impl Mongo {
         let database = client.database_with_options(&name, options::database(&options));
         let ops = Ops::new(client.clone(), options.operations_max, options.deadline);
         let degraded = topology::check(&client, &ops.call(), &name, options.degraded).await?;
+        whole::whole(&database, &ops.call()).await?;
         // Indexes of a large database take their time; without an answer the start is tried again and finds them.
         schema::prepare(&database, &ops).await?;
         Ok(Self {

@@ -32,6 +32,7 @@ pub(super) struct Collections {
     pub(super) answers: Collection<AnswerDoc>,
     pub(super) keys: Collection<KeyDoc>,
     pub(super) secrets: Collection<SecretDoc>,
+    pub(super) meta: Collection<Document>,
 }
 
 impl Collections {
@@ -50,6 +51,7 @@ impl Collections {
             answers: database.collection("kept_answers"),
             keys: database.collection("signing_keys"),
             secrets: database.collection("secrets"),
+            meta: database.collection("meta"),
         }
     }
 }
