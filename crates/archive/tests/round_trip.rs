@@ -355,6 +355,32 @@ async fn a_copy_of_a_running_store_is_whole_and_a_store_made_from_it_begins_new_
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_erased_person_is_in_no_byte_of_the_file_and_in_no_archive() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("first.db");
+    let store = sqlite(folder.path(), "first.db").await;
+    let ada = person("Augusta Ada King");
+    let id = ada.id;
+    let entered = store.user_by_email("countess@lovelace.example".into(), ada);
+    entered.await.unwrap();
+    live(&store, &steps(20)).await;
+    store.erase_user(id, at(1)).await.unwrap();
+    let (_, file) = written(&store, folder.path().join("first.archive")).await;
+    let copy = folder.path().join("copy.db");
+    store::sqlite::copy(&path, &copy).unwrap();
+    store.close().await;
+    for place in [path, file, copy] {
+        let bytes = std::fs::read(&place).unwrap().to_ascii_lowercase();
+        for trace in ["countess@", "lovelace.example", "augusta", "king"] {
+            let found = bytes
+                .windows(trace.len())
+                .any(|bytes| bytes == trace.as_bytes());
+            assert!(!found, "{trace} in {}", place.display());
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_person_is_given_is_theirs_and_nothing_of_others() {
     let folder = tempfile::tempdir().unwrap();
     let store = sqlite(folder.path(), "first.db").await;

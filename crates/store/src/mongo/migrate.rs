@@ -2,8 +2,8 @@
 //!
 //! Any number of processes may do this at once, and again after a crash at any step: a claim that is there stays, an
 //! index that is gone is gone. The claims are whole before an index goes, so that at each moment one of the two stands
-//! guard. A process of schema 1 knows no claims: none may run any more when one of schema 2 starts (docs/backup.md says
-//! the same to operators).
+//! guard. A process of schema 1 knows no claims: none may run any more when one of schema 2 starts (schema.md says so to
+//! operators).
 
 use futures_util::TryStreamExt as _;
 use mongodb::Collection;

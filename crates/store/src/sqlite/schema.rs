@@ -83,6 +83,8 @@ pub(super) fn open(path: &Path, durable: bool) -> Result<Connection, StoreError>
         setting(&db, "cache_size", -WRITER_CACHE_KIB)?;
         setting(&db, "journal_size_limit", LOG_BYTES_KEPT)?;
         setting(&db, "temp_store", 2)?;
+        // What is deleted is overwritten: an erased address must not be found in the file. Logs delete nothing.
+        setting(&db, "secure_delete", 1)?;
         db.pragma_query_value(None, "synchronous", |row| row.get::<_, i64>(0))
     })()
     .map_err(|error| refused(path, &error))?;

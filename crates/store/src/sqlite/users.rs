@@ -271,6 +271,9 @@ fn erase(db: &Connection, user: UserId, at: Timestamp) -> Result<(), Failure> {
         "DELETE FROM mail_jobs WHERE id IN (SELECT mail_job FROM challenges WHERE email = ?1)",
     )?
     .execute(params![email])?;
+    // Answers that are kept for a day hold what the person was shown.
+    db.prepare_cached("DELETE FROM kept_answers WHERE scope = ?1 AND status != 0")?
+        .execute(params![user.to_string()])?;
     db.prepare_cached("DELETE FROM challenges WHERE email = ?1")?
         .execute(params![email])?;
     Ok(())
