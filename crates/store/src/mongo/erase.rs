@@ -72,7 +72,8 @@ impl Mongo {
             .map_err(Failure::of_write)?;
         // Answers that are kept for a day hold what the person was shown.
         let answers = self.db.answers.clone();
-        let theirs = doc! { "scope": uuid(user.id).to_string(), "status": { "$ne": 0 } };
+        let theirs =
+            doc! { "_id.scope": UserId(uuid(user.id)).to_string(), "status": { "$ne": 0 } };
         call.write(async move { answers.delete_many(theirs).await.map(drop) })
             .await
             .map_err(Failure::of_write)?;

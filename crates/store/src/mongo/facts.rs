@@ -21,9 +21,6 @@ use crate::{Answer, ChallengeRow, Facts, KeptAnswer, KeyRow, MailJobRow, MailSta
 pub(super) struct AnswerDoc {
     #[serde(rename = "_id")]
     id: AnswerId,
-    /// As in the id, where an erasure finds it; absent in those of schema 1, which live for a day.
-    #[serde(default)]
-    scope: String,
     digest: Binary,
     status: i32,
     body: String,
@@ -118,7 +115,6 @@ impl Facts for Mongo {
                     scope: scope.clone(),
                     key: key.clone(),
                 },
-                scope: scope.clone(),
                 digest: binary(digest.to_vec()),
                 status: 0,
                 body: String::new(),
@@ -139,7 +135,7 @@ impl Facts for Mongo {
                     ],
                 };
                 let again = doc! { "$set": {
-                    "scope": &scope, "digest": &claim.digest, "status": 0, "body": "", "claimed_at": at.0,
+                    "digest": &claim.digest, "status": 0, "body": "", "claimed_at": at.0,
                 } };
                 if self.update(&self.db.answers, lapsed, again).await? == 1 {
                     return Ok(None);

@@ -134,7 +134,7 @@ fn indexes() -> Vec<Index> {
         index("challenges", "pending", doc! { "pending.order": 1 }).only(there("pending")),
         index("challenges", "email", doc! { "email": 1 }),
         index("challenges", "expiring", doc! { "expires_at": 1 }),
-        index("kept_answers", "scope", doc! { "scope": 1 }),
+        index("kept_answers", "scope", doc! { "_id.scope": 1 }),
         index("kept_answers", "age", doc! { "claimed_at": 1 }),
     ]
 }
