@@ -52,6 +52,20 @@ pub(crate) enum Command {
     },
     /// Fill an empty store with people and rooms, for load tests.
     Seed(SeedPlan),
+    /// Copy the store into a file, while it is in use: an SQLite store as one, MongoDB as an archive.
+    Backup {
+        /// Where nothing is yet. Keep it as secret as the store.
+        out: PathBuf,
+    },
+    /// Make the store from a backup, where there is none yet: with new epochs, and nobody signed in.
+    Restore {
+        /// The backup.
+        from: PathBuf,
+    },
+    /// Write everything into an archive that any store can be filled from, or all about one person.
+    Export(ExportPlan),
+    /// Fill an empty store from an archive.
+    Import(ImportPlan),
     /// Prove the guarantee on a deployment that runs: canaries talk through it, and their history is judged.
     Verify(crate::verify::Plan),
     /// Say what this deployment gets wrong by its settings, and how to mend it.
@@ -73,6 +87,30 @@ pub(crate) struct ConfigAction {
     /// Those in force (the default).
     #[arg(long)]
     pub(crate) print: bool,
+}
+
+/// What to export.
+#[derive(Args)]
+pub(crate) struct ExportPlan {
+    /// Where nothing is yet. Keep it as secret as the store.
+    pub(crate) out: PathBuf,
+    /// Only what there is about this person (an id or an address), for them: a JSON object a line.
+    #[arg(long)]
+    pub(crate) person: Option<String>,
+}
+
+/// What to import.
+#[derive(Args)]
+pub(crate) struct ImportPlan {
+    /// The archive.
+    pub(crate) from: PathBuf,
+    /// The deployment was stopped before the archive was written and goes on here: keep epochs, devices and signing
+    /// keys. Never for an older archive: clients that have seen more than it holds would wait for ever.
+    #[arg(long)]
+    pub(crate) moved: bool,
+    /// Only prove that the archive is whole; no store is touched.
+    #[arg(long, conflicts_with = "moved")]
+    pub(crate) check: bool,
 }
 
 /// What to seed.

@@ -1,6 +1,7 @@
 //! chatify: arguments → settings → the command. What is printed here is the answer of a tool; servers log.
 
 mod arguments;
+mod backup;
 mod config;
 mod contract;
 mod doctor;
@@ -107,6 +108,10 @@ fn run(arguments: impl Iterator<Item = String>) -> Result<String, Failure> {
         Some(Command::Metrics { .. }) => Ok(config::metrics_reference()),
         Some(Command::Contract { out }) => contract::write(&out),
         Some(Command::Seed(plan)) => seed::run(&settings()?, &plan),
+        Some(Command::Backup { out }) => backup::backup(&settings()?, &out),
+        Some(Command::Restore { from }) => backup::restore(&settings()?, &from),
+        Some(Command::Export(plan)) => backup::export(&settings()?, &plan),
+        Some(Command::Import(plan)) => backup::import(&settings()?, &plan),
         Some(Command::Doctor(plan)) => doctor::run(&settings()?, &plan),
         Some(Command::Verify(plan)) => verify::run(&settings()?, &plan),
         Some(Command::Mail {

@@ -11,6 +11,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("history", &["protocol"]),
     ("chat", &["protocol"]),
     ("store", &["protocol"]),
+    ("archive", &["protocol", "store"]),
     ("bus", &["protocol"]),
     ("transport", &["protocol"]),
     (
@@ -36,6 +37,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "mailer",
             "history",
             "client",
+            "archive",
         ],
     ),
 ];

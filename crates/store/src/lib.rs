@@ -8,23 +8,27 @@ mod error;
 mod facts;
 mod log;
 pub mod mongo;
+mod packed;
 mod rooms;
 mod rules;
 mod seed;
 pub mod sqlite;
 mod users;
+mod whole;
 
 use std::sync::Arc;
 
 pub use error::StoreError;
 pub use facts::{ChallengeRow, Facts, KeptAnswer, KeyRow, MailJobRow, MailState};
 pub use log::{Append, AppendError, Found, Log, Opened, Page, Side};
+pub use packed::PackedEntry;
 pub use rooms::{NewRoom, Rooms};
 pub use seed::SeedBatch;
 pub use users::{NewSession, Refresh, Revoke, SessionRow, UserPatch, Users};
+pub use whole::{RoomKey, UserRow, Whole};
 
 /// All that a node or auth keeps, in one object-safe handle that any task may share.
-pub trait Store: Log + Rooms + Users + Facts + Send + Sync + 'static {
+pub trait Store: Log + Rooms + Users + Facts + Whole + Send + Sync + 'static {
     /// Whether writes are taken now; feeds readiness. Cheap, never blocks.
     fn healthy(&self) -> bool;
     /// Ends the backend after what was accepted is durable. Later calls fail as unavailable.

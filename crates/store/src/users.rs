@@ -95,7 +95,7 @@ pub trait Users {
     /// Changes a profile and returns it.
     fn update_user(&self, user: UserId, patch: UserPatch) -> Answer<'_, Me>;
 
-    /// Erases a person: profile, address, sessions. Their messages stay, under a name of "Deleted user";
+    /// Erases a person: profile, address, sessions, requests for codes, answers kept under their id as scope. Their messages stay, under a name of "Deleted user";
     /// memberships are ended by the caller through the room logs before. Their sessions are revoked `at` then, so
     /// that [`Users::revoked_since`] tells of them. Repeating it changes nothing.
     fn erase_user(&self, user: UserId, at: Timestamp) -> Answer<'_, ()>;

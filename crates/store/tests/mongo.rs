@@ -189,7 +189,7 @@ async fn a_half_made_room_is_finished_by_whoever_comes_by() {
         let line = other.room_for(ada, room.id).await.unwrap();
         assert_eq!((line.peer_id, line.room.member_count), (Some(bob), 2));
         assert_eq!(whole_log(&other, room.id).await, new.entries);
-        for collection in ["rooms", "entries", "members"] {
+        for collection in ["rooms", "pairs", "entries", "members"] {
             put_back(&raw, collection, &[]).await;
         }
     }

@@ -70,6 +70,14 @@ impl Mongo {
         call.write(async move { challenges.delete_many(of_email).await.map(drop) })
             .await
             .map_err(Failure::of_write)?;
+        // Answers that are kept for a day hold what the person was shown.
+        let answers = self.db.answers.clone();
+        let theirs =
+            doc! { "_id.scope": UserId(uuid(user.id)).to_string(), "status": { "$ne": 0 } };
+        call.write(async move { answers.delete_many(theirs).await.map(drop) })
+            .await
+            .map_err(Failure::of_write)?;
+        self.give_back::<UserDoc>(call, email, user.id).await?;
         let (users, done) = (self.db.users.clone(), doc! { "_id": user.id });
         call.write(async move {
             users

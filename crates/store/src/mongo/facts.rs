@@ -52,6 +52,12 @@ pub(super) struct SecretDoc {
     value: Binary,
 }
 
+impl SecretDoc {
+    pub(super) fn pair(self) -> (String, Vec<u8>) {
+        (self.name, self.value.bytes)
+    }
+}
+
 impl Facts for Mongo {
     fn create_challenge(&self, challenge: ChallengeRow, mail: MailJobRow) -> Answer<'_, ()> {
         Box::pin(self.ask(challenge, mail))

@@ -24,6 +24,7 @@
 mod append;
 mod challenges;
 mod circuit;
+mod claims;
 mod directory;
 mod docs;
 mod erase;
@@ -34,6 +35,7 @@ mod history;
 mod lists;
 mod log;
 mod members;
+mod migrate;
 mod ops;
 mod options;
 mod project;
@@ -44,6 +46,7 @@ mod seed;
 mod topology;
 mod users;
 mod versions;
+mod whole;
 
 use std::sync::Arc;
 
@@ -98,8 +101,9 @@ impl Mongo {
         let database = client.database_with_options(&name, options::database(&options));
         let ops = Ops::new(client.clone(), options.operations_max, options.deadline);
         let degraded = topology::check(&client, &ops.call(), &name, options.degraded).await?;
+        whole::whole(&database, &ops.call()).await?;
         // Indexes of a large database take their time; without an answer the start is tried again and finds them.
-        schema::prepare(&database, &ops.call()).await?;
+        schema::prepare(&database, &ops).await?;
         Ok(Self {
             client,
             ops,

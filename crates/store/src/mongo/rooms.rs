@@ -11,6 +11,7 @@ use protocol::room::{Member, ReadMarker, Room, RoomSummary, RoomType};
 
 use super::Mongo;
 use super::append::{Place, batch_behind};
+use super::claims::perhaps;
 use super::docs::{BATCH_MAX, EntryDoc, MemberDoc, RoomDoc, count, id, pair, stored, uuid};
 use super::failure::Failure;
 use super::ops::Call;
@@ -23,6 +24,9 @@ impl Rooms for Mongo {
         Box::pin(async move {
             let call = self.call();
             let doc = founded(&new)?;
+            if doc.dm.is_some() {
+                return self.open_pair(&call, doc).await;
+            }
             let (rooms, inserted) = (self.db.rooms.clone(), doc.clone());
             let made = call
                 .write(async move { rooms.insert_one(inserted).await.map(drop) })
@@ -34,7 +38,7 @@ impl Rooms for Mongo {
                     self.found(&call, &doc, &founding).await.map_err(perhaps)?;
                     return Ok(new.room.id);
                 }
-                Err(Failure::Duplicate) => self.made_before(&call, &new, &doc).await?,
+                Err(Failure::Duplicate) => self.made_before(&call, &new).await?,
                 Err(failure) => return Err(failure.of_write()),
             };
             self.caught_up(&call, room).await.map_err(perhaps)?;
@@ -206,14 +210,6 @@ impl Rooms for Mongo {
     }
 }
 
-/// After a room was made the rest is done by whoever comes by: a failure then is no "not done".
-fn perhaps(error: StoreError) -> StoreError {
-    match error {
-        StoreError::Unavailable(why) => StoreError::Unknown(why),
-        other => other,
-    }
-}
-
 /// The document that makes a room: with the entries that it begins with, so that there is no half-made room that
 /// nobody could finish.
 pub(super) fn founded(new: &NewRoom) -> Result<RoomDoc, StoreError> {
@@ -255,25 +251,30 @@ pub(super) fn founded(new: &NewRoom) -> Result<RoomDoc, StoreError> {
 }
 
 impl Mongo {
-    /// What stands against a new room: the DM that its two people have, or itself, made by the same wish before.
-    async fn made_before(
-        &self,
-        call: &Call,
-        new: &NewRoom,
-        doc: &RoomDoc,
-    ) -> Result<RoomId, StoreError> {
-        if let Some(dm) = &doc.dm
-            && let Some(existing) = call.find_one(&self.db.rooms, doc! { "dm": dm }).await?
-        {
-            return Ok(existing.room_id());
+    /// The DM of two people, made if they have none.
+    async fn open_pair(&self, call: &Call, doc: RoomDoc) -> Result<RoomId, StoreError> {
+        loop {
+            let (room, made) = self.named_or(call, doc.clone()).await?;
+            let epoch = room.epoch();
+            let room = self
+                .caught_up(call, room.room_id())
+                .await
+                .map_err(perhaps)?;
+            if made && epoch != doc.epoch() {
+                return Err(StoreError::Conflict);
+            }
+            // Its log may have said by then that it is gone, and the pair with it.
+            if room.dm == doc.dm {
+                return Ok(room.room_id());
+            }
         }
+    }
+
+    /// What stands against a new room: itself, made by the same wish before.
+    async fn made_before(&self, call: &Call, new: &NewRoom) -> Result<RoomId, StoreError> {
         match self.room_doc(call, new.room.id).await? {
             Some(existing) if existing.epoch() == new.epoch => Ok(new.room.id),
-            Some(_) => Err(StoreError::Conflict),
-            // What stood against it has been deleted since.
-            None => Err(StoreError::Unavailable(
-                "the room of these two was deleted at this moment".into(),
-            )),
+            _ => Err(StoreError::Conflict),
         }
     }
 

@@ -6,14 +6,15 @@ use mongodb::options::IndexOptions;
 use mongodb::{Collection, Database, IndexModel};
 
 use super::challenges::ChallengeDoc;
+use super::claims::ClaimDoc;
 use super::docs::{BatchDoc, MemberDoc, MentionDoc, RoomDoc, VersionDoc};
 use super::facts::{AnswerDoc, KeyDoc, SecretDoc};
-use super::ops::Call;
+use super::ops::{Call, Ops};
 use super::users::{SessionDoc, UserDoc};
 use crate::StoreError;
 
 /// What this binary reads and writes. A newer one in the database refuses the start.
-const VERSION: i32 = 1;
+const VERSION: i32 = 2;
 
 /// Handles on all collections; cheap to clone.
 #[derive(Clone)]
@@ -24,11 +25,14 @@ pub(super) struct Collections {
     pub(super) versions: Collection<VersionDoc>,
     pub(super) mentions: Collection<MentionDoc>,
     pub(super) users: Collection<UserDoc>,
+    pub(super) addresses: Collection<ClaimDoc<UserDoc>>,
+    pub(super) pairs: Collection<ClaimDoc<RoomDoc>>,
     pub(super) sessions: Collection<SessionDoc>,
     pub(super) challenges: Collection<ChallengeDoc>,
     pub(super) answers: Collection<AnswerDoc>,
     pub(super) keys: Collection<KeyDoc>,
     pub(super) secrets: Collection<SecretDoc>,
+    pub(super) meta: Collection<Document>,
 }
 
 impl Collections {
@@ -40,11 +44,14 @@ impl Collections {
             versions: database.collection("versions"),
             mentions: database.collection("mentions"),
             users: database.collection("users"),
+            addresses: database.collection("addresses"),
+            pairs: database.collection("pairs"),
             sessions: database.collection("sessions"),
             challenges: database.collection("challenges"),
             answers: database.collection("kept_answers"),
             keys: database.collection("signing_keys"),
             secrets: database.collection("secrets"),
+            meta: database.collection("meta"),
         }
     }
 }
@@ -103,9 +110,6 @@ fn indexes() -> Vec<Index> {
             doc! { "room": 1, "epoch": 1, "said_n": 1 },
         )
         .only(there("said_n")),
-        index("rooms", "dm", doc! { "dm": 1 })
-            .unique()
-            .only(there("dm")),
         index(
             "rooms",
             "directory",
@@ -121,9 +125,6 @@ fn indexes() -> Vec<Index> {
             "users",
             doc! { "users": 1, "room": 1, "seq": 1 },
         ),
-        index("users", "email", doc! { "email": 1 })
-            .unique()
-            .only(there("email")),
         index("users", "tails", doc! { "tails": 1 }),
         index("users", "erasing", doc! { "erasing": 1 }).only(there("erasing")),
         index("sessions", "user", doc! { "user": 1 }),
@@ -133,13 +134,18 @@ fn indexes() -> Vec<Index> {
         index("challenges", "pending", doc! { "pending.order": 1 }).only(there("pending")),
         index("challenges", "email", doc! { "email": 1 }),
         index("challenges", "expiring", doc! { "expires_at": 1 }),
+        index("kept_answers", "scope", doc! { "_id.scope": 1 }),
         index("kept_answers", "age", doc! { "claimed_at": 1 }),
     ]
 }
 
 /// Makes what is missing, verifies what is there, and keeps the version.
-pub(super) async fn prepare(database: &Database, call: &Call) -> Result<(), StoreError> {
-    version(database, call).await?;
+pub(super) async fn prepare(database: &Database, ops: &Ops) -> Result<(), StoreError> {
+    if version(database, &ops.call()).await? < VERSION {
+        super::migrate::claim_names(&Collections::of(database), ops).await?;
+        reached(database, &ops.call()).await?;
+    }
+    let call = &ops.call();
     let mut wanted = indexes();
     wanted.sort_by_key(|index| index.collection);
     let mut work = Vec::new();
@@ -203,7 +209,8 @@ async fn verify(database: &Database, call: &Call, wanted: &[Index]) -> Result<()
     Ok(())
 }
 
-async fn version(database: &Database, call: &Call) -> Result<(), StoreError> {
+/// The schema of the database, which is this binary's if there was none.
+async fn version(database: &Database, call: &Call) -> Result<i32, StoreError> {
     let meta = database.collection::<Document>("meta");
     let kept = call
         .write(async move {
@@ -229,5 +236,15 @@ async fn version(database: &Database, call: &Call) -> Result<(), StoreError> {
             "the database has schema {found}; this binary knows up to {VERSION}: use a newer one"
         )));
     }
-    Ok(())
+    Ok(found)
+}
+
+/// Says that everything is as this binary's schema wants it.
+async fn reached(database: &Database, call: &Call) -> Result<(), StoreError> {
+    let meta = database.collection::<Document>("meta");
+    let newer = doc! { "$max": { "version": VERSION } };
+    call.write(async move { meta.update_one(doc! { "_id": "schema" }, newer).await })
+        .await
+        .map(drop)
+        .map_err(super::failure::Failure::of_read)
 }

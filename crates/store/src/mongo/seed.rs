@@ -10,6 +10,7 @@ use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use mongodb::options::TransactionOptions;
 
 use super::Mongo;
+use super::claims::ClaimDoc;
 use super::docs::RoomDoc;
 use super::failure::Failure;
 use super::rooms::founded;
@@ -28,12 +29,14 @@ impl Mongo {
             .iter()
             .map(|(user, email)| UserDoc::of(user, email))
             .collect();
+        let addresses: Vec<_> = users.iter().filter_map(ClaimDoc::of).collect();
         let sessions: Vec<SessionDoc> = batch.sessions.iter().map(SessionDoc::of).collect();
         let rooms = batch
             .rooms
             .iter()
             .map(founded)
             .collect::<Result<Vec<RoomDoc>, _>>()?;
+        let pairs: Vec<_> = rooms.iter().filter_map(ClaimDoc::of).collect();
         let (client, db, made) = (self.client.clone(), self.db.clone(), rooms.clone());
         // A transaction does not take its concerns from the collections.
         let concerns = TransactionOptions::builder()
@@ -44,6 +47,15 @@ impl Mongo {
             .write(async move {
                 let mut session = client.start_session().await?;
                 session.start_transaction().with_options(concerns).await?;
+                for chunk in addresses.chunks(CHUNK) {
+                    db.addresses
+                        .insert_many(chunk)
+                        .session(&mut session)
+                        .await?;
+                }
+                for chunk in pairs.chunks(CHUNK) {
+                    db.pairs.insert_many(chunk).session(&mut session).await?;
+                }
                 for chunk in users.chunks(CHUNK) {
                     db.users.insert_many(chunk).session(&mut session).await?;
                 }

@@ -14,7 +14,9 @@ use super::docs::{binary, corrupt, count, id, stored, uuid};
 use super::failure::Failure;
 use super::ops::Call;
 use crate::rules::{LIMIT_MAX, tails};
-use crate::{Answer, NewSession, Refresh, Revoke, SessionRow, StoreError, UserPatch, Users};
+use crate::{
+    Answer, NewSession, Refresh, Revoke, SessionRow, StoreError, UserPatch, UserRow, Users,
+};
 
 /// A person. Who is erased keeps this row, without an address.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -51,6 +53,26 @@ impl UserDoc {
             created_at: user.created_at.0,
             erasing: None,
             erased_at: None,
+        }
+    }
+
+    /// As it was in another store.
+    pub(super) fn of_row(row: &UserRow) -> Self {
+        match &row.email {
+            Some(email) => Self::of(&row.user, email),
+            None => Self {
+                email: None,
+                name_key: String::new(),
+                tails: Vec::new(),
+                ..Self::of(&row.user, "")
+            },
+        }
+    }
+
+    pub(super) fn row(self) -> UserRow {
+        UserRow {
+            user: self.user(),
+            email: self.email,
         }
     }
 
@@ -108,11 +130,28 @@ impl SessionDoc {
         }
     }
 
+    /// As it was in another store.
+    pub(super) fn of_row(row: &SessionRow) -> Self {
+        Self {
+            id: id(row.id.0),
+            user: id(row.user.0),
+            device: row.device.clone(),
+            created_at: row.created_at.0,
+            last_used_at: row.last_used_at.0,
+            revoked_at: row.revoked_at.map(|at| at.0),
+            generation: stored(row.generation),
+            refresh_hash: binary(row.refresh_hash.to_vec()),
+            previous_hash: row.previous_hash.map(|hash| binary(hash.to_vec())),
+            rotated_at: row.rotated_at.0,
+            refresh_expires: row.refresh_expires.0,
+        }
+    }
+
     fn session_id(&self) -> SessionId {
         SessionId(uuid(self.id))
     }
 
-    fn row(&self) -> Result<SessionRow, StoreError> {
+    pub(super) fn row(&self) -> Result<SessionRow, StoreError> {
         Ok(SessionRow {
             id: self.session_id(),
             user: UserId(uuid(self.user)),
@@ -144,27 +183,9 @@ impl Users for Mongo {
             if let Some(me) = self.by_email(&call, &email).await? {
                 return Ok((me, false));
             }
-            let (users, fresh) = (self.db.users.clone(), UserDoc::of(&or_new, &email));
-            let made = call
-                .write(async move { users.insert_one(fresh).await.map(drop) })
-                .await;
-            match made {
-                Ok(()) => Ok((
-                    Me {
-                        user: or_new,
-                        email,
-                    },
-                    true,
-                )),
-                Err(Failure::Duplicate) => {
-                    let me = self.by_email(&call, &email).await?;
-                    let me = me.ok_or(StoreError::Conflict)?;
-                    // The driver's own repeat may have found its first attempt.
-                    let made = me.user.id == or_new.id;
-                    Ok((me, made))
-                }
-                Err(failure) => Err(failure.of_write()),
-            }
+            let (owner, made) = self.named_or(&call, UserDoc::of(&or_new, &email)).await?;
+            let me = owner.me().ok_or(StoreError::Conflict)?;
+            Ok((me, made))
         })
     }
 
@@ -355,9 +376,7 @@ impl Users for Mongo {
 
 impl Mongo {
     async fn by_email(&self, call: &Call, email: &str) -> Result<Option<Me>, StoreError> {
-        let found = call
-            .find_one(&self.db.users, doc! { "email": email })
-            .await?;
+        let found = self.named::<UserDoc>(call, &email.to_owned()).await?;
         Ok(found.and_then(UserDoc::me))
     }
 }

@@ -6,6 +6,7 @@
 
 mod append;
 mod checkpoint;
+mod copy;
 mod facts;
 mod history;
 mod log;
@@ -16,8 +17,10 @@ mod rooms_cache;
 mod row;
 mod schema;
 mod users;
+mod whole;
 mod writer;
 
+pub use self::copy::{copy, is_database, restore};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

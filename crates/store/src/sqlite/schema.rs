@@ -83,6 +83,8 @@ pub(super) fn open(path: &Path, durable: bool) -> Result<Connection, StoreError>
         setting(&db, "cache_size", -WRITER_CACHE_KIB)?;
         setting(&db, "journal_size_limit", LOG_BYTES_KEPT)?;
         setting(&db, "temp_store", 2)?;
+        // What is deleted is overwritten: an erased address must not be found in the file. Logs delete nothing.
+        setting(&db, "secure_delete", 1)?;
         db.pragma_query_value(None, "synchronous", |row| row.get::<_, i64>(0))
     })()
     .map_err(|error| refused(path, &error))?;
@@ -133,7 +135,7 @@ fn stable_plans(db: &Connection) -> rusqlite::Result<()> {
 }
 
 /// An empty file, or one of ours that is not newer than this binary.
-fn ours(db: &Connection, path: &Path) -> Result<(), StoreError> {
+pub(super) fn ours(db: &Connection, path: &Path) -> Result<(), StoreError> {
     let read = |name: &str| db.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
     let facts = (|| {
         Ok((
@@ -161,7 +163,7 @@ fn ours(db: &Connection, path: &Path) -> Result<(), StoreError> {
     Ok(())
 }
 
-fn migrate(db: &Connection, path: &Path) -> Result<(), StoreError> {
+pub(super) fn migrate(db: &Connection, path: &Path) -> Result<(), StoreError> {
     let done: i64 = db
         .pragma_query_value(None, "user_version", |row| row.get(0))
         .map_err(|error| refused(path, &error))?;
@@ -186,7 +188,7 @@ fn setting(db: &Connection, name: &str, value: i64) -> rusqlite::Result<()> {
     db.pragma_update(None, name, value)
 }
 
-fn refused(path: &Path, error: &rusqlite::Error) -> StoreError {
+pub(super) fn refused(path: &Path, error: &rusqlite::Error) -> StoreError {
     let path = path.display();
     match error.sqlite_error_code() {
         Some(ErrorCode::NotADatabase) => StoreError::Refused(format!("{path} is not a database")),

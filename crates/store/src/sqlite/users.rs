@@ -11,7 +11,7 @@ use super::row::{self, Failure, Read, stored};
 use crate::rules::{DELETED_NAME, tails};
 use crate::{Answer, NewSession, Refresh, Revoke, SessionRow, StoreError, UserPatch, Users};
 
-const USER: &str = "u.id, u.display_name, u.avatar_url, u.created_at";
+pub(super) const USER: &str = "u.id, u.display_name, u.avatar_url, u.created_at";
 
 impl Users for Sqlite {
     fn user_by_email(&self, email: String, or_new: User) -> Answer<'_, (Me, bool)> {
@@ -178,7 +178,7 @@ impl Users for Sqlite {
     }
 }
 
-fn user(row: &Row<'_>) -> Read<User> {
+pub(super) fn user(row: &Row<'_>) -> Read<User> {
     Ok(User {
         id: row::user_id(row, 0)?,
         display_name: row.get(1)?,
@@ -215,8 +215,16 @@ fn me(db: &Connection, user: UserId) -> Result<Me, Failure> {
 }
 
 pub(super) fn insert(db: &Connection, user: &User, email: &str) -> Result<(), Failure> {
+    insert_row(db, user, Some(email))
+}
+
+/// A person with an address, or one who is erased and found by no name.
+pub(super) fn insert_row(db: &Connection, user: &User, email: Option<&str>) -> Result<(), Failure> {
     db.prepare_cached("INSERT INTO users (id, email, display_name, avatar_url, created_at) VALUES (?1, ?2, ?3, ?4, ?5)")?
         .execute(params![user.id.0.as_bytes(), email, user.display_name, user.avatar_url, user.created_at.0])?;
+    if email.is_none() {
+        return Ok(());
+    }
     name_tails(db, user.id, &user.display_name)
 }
 
@@ -263,15 +271,18 @@ fn erase(db: &Connection, user: UserId, at: Timestamp) -> Result<(), Failure> {
         "DELETE FROM mail_jobs WHERE id IN (SELECT mail_job FROM challenges WHERE email = ?1)",
     )?
     .execute(params![email])?;
+    // Answers that are kept for a day hold what the person was shown.
+    db.prepare_cached("DELETE FROM kept_answers WHERE scope = ?1 AND status != 0")?
+        .execute(params![user.to_string()])?;
     db.prepare_cached("DELETE FROM challenges WHERE email = ?1")?
         .execute(params![email])?;
     Ok(())
 }
 
-const SESSION: &str = "id, user, device, created_at, last_used_at, revoked_at, generation, refresh_hash, previous_hash,
+pub(super) const SESSION: &str = "id, user, device, created_at, last_used_at, revoked_at, generation, refresh_hash, previous_hash,
                        rotated_at, refresh_expires";
 
-fn session(row: &Row<'_>) -> Read<SessionRow> {
+pub(super) fn session(row: &Row<'_>) -> Read<SessionRow> {
     Ok(SessionRow {
         id: row::session_id(row, 0)?,
         user: row::user_id(row, 1)?,

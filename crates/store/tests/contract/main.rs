@@ -53,6 +53,7 @@ macro_rules! contract {
             history: a_window_of_an_unknown_room_is_not_found,
             rooms: a_room_is_made_once_with_one_id,
             rooms: two_people_have_one_dm_whoever_asks_first,
+            rooms: a_deleted_dm_may_be_made_again,
             rooms: a_list_of_rooms_shows_the_newest_first_with_what_is_unread,
             rooms: a_thousand_rooms_are_one_list,
             rooms: a_room_left_or_deleted_is_in_no_list,
@@ -68,6 +69,7 @@ macro_rules! contract {
             users: a_search_takes_a_text_as_a_text,
             users: a_profile_changes_only_where_it_is_asked_to,
             users: an_erased_person_is_gone_but_for_their_id,
+            users: the_address_of_an_erased_person_is_free,
             users: a_seed_is_made_whole_or_not_at_all,
             users: a_closed_store_refuses_everything,
             sessions: of_a_hundred_rotations_one_succeeds,
@@ -89,23 +91,6 @@ macro_rules! contract {
             facts: a_sweep_forgets_what_has_expired_and_nothing_else,
         }
     };
-    // What needs a server that gives a unique name back when its owner has changed.
-    (@freed $backend:ident, $open:expr, $frees:expr) => {
-        mod $backend {
-            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn a_deleted_dm_may_be_made_again() {
-                if $frees.await {
-                    crate::rooms::a_deleted_dm_may_be_made_again($open.await).await;
-                }
-            }
-            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn the_address_of_an_erased_person_is_free() {
-                if $frees.await {
-                    crate::users::the_address_of_an_erased_person_is_free($open.await).await;
-                }
-            }
-        }
-    };
     (@tests $backend:ident, $open:expr, $($chapter:ident: $sentence:ident,)*) => {
         mod $backend {
             $(
@@ -124,10 +109,3 @@ contract!(sqlite, async {
 contract!(mongo, async {
     store::open(&crate::mongod::database()).await.unwrap()
 });
-
-contract!(@freed sqlite_freed_names, async {
-    store::open("sqlite::memory:").await.unwrap()
-}, async { true });
-contract!(@freed mongo_freed_names, async {
-    store::open(&crate::mongod::database()).await.unwrap()
-}, crate::mongod::frees_names());

@@ -3,7 +3,7 @@
 use protocol::ids::UserId;
 use protocol::room::RoomType;
 use protocol::user::{Me, User};
-use store::{AppendError, SeedBatch, StoreError, UserPatch};
+use store::{AppendError, KeptAnswer, SeedBatch, StoreError, UserPatch};
 
 use crate::fixtures::*;
 
@@ -137,6 +137,16 @@ pub(crate) async fn an_erased_person_is_gone_but_for_their_id(store: Handle) {
     let id = ada.user.id;
     let device = session(id, 0);
     store.create_session(device.clone()).await.unwrap();
+    let kept = KeptAnswer {
+        digest: [1; 32],
+        status: 200,
+        body: "Ada was shown this".into(),
+    };
+    let (scope, digest) = (id.to_string(), kept.digest);
+    let claim = store.claim_key(scope.clone(), "key".into(), digest, at(0));
+    assert_eq!(claim.await, Ok(None));
+    let keep = store.keep_answer(scope.clone(), "key".into(), kept);
+    assert_eq!(keep.await, Ok(()));
     assert_eq!(store.erase_user(id, at(5)).await, Ok(()));
     assert_eq!(
         store.erase_user(id, at(6)).await,
@@ -149,6 +159,8 @@ pub(crate) async fn an_erased_person_is_gone_but_for_their_id(store: Handle) {
         store.update_user(id, UserPatch::default()).await,
         Err(StoreError::NotFound)
     );
+    let claim = store.claim_key(scope, "key".into(), digest, at(6));
+    assert_eq!(claim.await, Ok(None), "what she was shown is forgotten");
     let left = store.users(vec![id]).await.unwrap().remove(0);
     assert_eq!(
         (left.display_name.as_str(), left.avatar_url),

@@ -14,36 +14,6 @@ pub(crate) fn database() -> String {
     named(&url)
 }
 
-/// Whether the server gives a unique value back when its document has changed, as mongod does. The stand-in that tests
-/// run on keeps it for good; what rests on this can only be seen on a server that does.
-pub(crate) async fn frees_names() -> bool {
-    use mongodb::bson::{Document, doc};
-    use mongodb::options::IndexOptions;
-    use mongodb::{Client, IndexModel};
-
-    let client = Client::with_uri_str(database()).await.unwrap();
-    let names = client
-        .default_database()
-        .unwrap()
-        .collection::<Document>("names");
-    let unique = IndexOptions::builder().unique(true).build();
-    let index = IndexModel::builder()
-        .keys(doc! { "name": 1 })
-        .options(unique)
-        .build();
-    names.create_index(index).await.unwrap();
-    names
-        .insert_one(doc! { "_id": 1, "name": "a" })
-        .await
-        .unwrap();
-    let other = doc! { "$set": { "name": "b" } };
-    names.update_one(doc! { "_id": 1 }, other).await.unwrap();
-    names
-        .insert_one(doc! { "_id": 2, "name": "a" })
-        .await
-        .is_ok()
-}
-
 /// The same server, another database each time.
 fn named(url: &str) -> String {
     let (hosts, query) = url.split_once('?').unwrap_or((url, ""));
