@@ -56,6 +56,12 @@ pub(crate) enum Command {
     Verify(crate::verify::Plan),
     /// Say what this deployment gets wrong by its settings, and how to mend it.
     Doctor(crate::doctor::Plan),
+    /// Administrators.
+    Admin {
+        /// What about them.
+        #[command(subcommand)]
+        action: AdminAction,
+    },
     /// Mail.
     Mail {
         /// What about it.
@@ -90,6 +96,27 @@ pub(crate) struct SeedPlan {
     /// Where to write a line a person: `{"userId","token","rooms":[…]}`. The tokens live for a day.
     #[arg(long)]
     pub(crate) out: PathBuf,
+}
+
+/// What to do about administrators.
+#[derive(Subcommand)]
+pub(crate) enum AdminAction {
+    /// Make a token for `/v1/admin` with the `admin-key` of these settings.
+    Token(TokenPlan),
+}
+
+/// Which token.
+#[derive(Args)]
+pub(crate) struct TokenPlan {
+    /// For whom: the audit log calls them so.
+    #[arg(long)]
+    pub(crate) name: String,
+    /// May drain nodes, too; else only look.
+    #[arg(long)]
+    pub(crate) operate: bool,
+    /// How long it lives. It cannot be called back.
+    #[arg(long, default_value_t = 8)]
+    pub(crate) hours: u32,
 }
 
 /// What to do about mail.

@@ -49,11 +49,16 @@ impl Clock {
 
     /// Milliseconds since some fixed moment of this process; never goes back. For deadlines and durations.
     pub fn monotonic_ms(&self) -> u64 {
+        self.monotonic_us() / 1_000
+    }
+
+    /// The same in microseconds, to measure by.
+    pub fn monotonic_us(&self) -> u64 {
         match self {
             Self::System => {
-                u64::try_from(MONOTONIC_START.elapsed().as_millis()).unwrap_or(u64::MAX)
+                u64::try_from(MONOTONIC_START.elapsed().as_micros()).unwrap_or(u64::MAX)
             }
-            Self::Manual(hands) => hands.monotonic_ms.load(Ordering::SeqCst),
+            Self::Manual(hands) => hands.monotonic_ms.load(Ordering::SeqCst) * 1_000,
         }
     }
 }

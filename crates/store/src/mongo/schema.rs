@@ -5,6 +5,7 @@ use mongodb::bson::{Document, doc};
 use mongodb::options::IndexOptions;
 use mongodb::{Collection, Database, IndexModel};
 
+use super::audit::AuditDoc;
 use super::challenges::ChallengeDoc;
 use super::docs::{BatchDoc, MemberDoc, MentionDoc, RoomDoc, VersionDoc};
 use super::facts::{AnswerDoc, KeyDoc, SecretDoc};
@@ -29,6 +30,7 @@ pub(super) struct Collections {
     pub(super) answers: Collection<AnswerDoc>,
     pub(super) keys: Collection<KeyDoc>,
     pub(super) secrets: Collection<SecretDoc>,
+    pub(super) audit: Collection<AuditDoc>,
 }
 
 impl Collections {
@@ -45,6 +47,7 @@ impl Collections {
             answers: database.collection("kept_answers"),
             keys: database.collection("signing_keys"),
             secrets: database.collection("secrets"),
+            audit: database.collection("audit"),
         }
     }
 }
