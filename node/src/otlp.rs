@@ -145,7 +145,8 @@ fn document(node: &str, batch: &[Span]) -> Value {
 }
 
 fn written(span: &Span, node: &str) -> Value {
-    let number = |key: &str, value: u64| json!({"key": key, "value": {"intValue": value.to_string()}});
+    let number =
+        |key: &str, value: u64| json!({"key": key, "value": {"intValue": value.to_string()}});
     let (name, salt) = match span.part {
         Part::Send => ("send", None),
         Part::Append => ("append", Some(format!("append {node}"))),
@@ -240,12 +241,20 @@ mod tests {
                 let count = line.read(&mut buffer).await.unwrap();
                 request += std::str::from_utf8(&buffer[..count]).unwrap();
             }
-            line.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}").await.unwrap();
+            line.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}")
+                .await
+                .unwrap();
             request
         };
         let ((), request) = tokio::join!(exporter.run(), took);
-        assert!(request.starts_with("POST /v1/traces HTTP/1.1\r\n"), "{request}");
-        assert!(request.contains("content-type: application/json"), "{request}");
+        assert!(
+            request.starts_with("POST /v1/traces HTTP/1.1\r\n"),
+            "{request}"
+        );
+        assert!(
+            request.contains("content-type: application/json"),
+            "{request}"
+        );
     }
 
     #[test]

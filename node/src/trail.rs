@@ -89,7 +89,9 @@ pub(crate) fn merged(trails: impl IntoIterator<Item = Trail>) -> Option<Trail> {
         all.seq = all.seq.or(trail.seq);
         all.steps.extend(trail.steps);
     }
-    all.steps.sort_by_key(|taken| taken.at_micros);
+    // Nothing comes before the acceptance, whatever was done to the clock meanwhile.
+    all.steps
+        .sort_by_key(|taken| (taken.step != Step::Accepted, taken.at_micros));
     Some(all)
 }
 

@@ -472,5 +472,8 @@ async fn a_server_that_kills_its_subscribers_is_listened_to_again() {
     server.ask(&["CLIENT", "KILL", "TYPE", "pubsub"]).await;
     repaired(&b, &mut events).await;
     let (_, last) = all_heard(&a.bus, &mut events, 20).await;
-    println!("all heard {last:?} after it, {:?} after the kill", begun.elapsed());
+    println!(
+        "all heard {last:?} after it, {:?} after the kill",
+        begun.elapsed()
+    );
 }

@@ -7,8 +7,6 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use protocol::entry::{Change, Draft, Entry, Hint};
-use protocol::event::ServerEvent;
-use protocol::frame::Frame;
 use protocol::ids::{ClientId, MessageId, RoomId, UserId};
 use protocol::message::Seq;
 use protocol::problem::{Code, Problem};
@@ -19,8 +17,8 @@ use crate::pace::Paces;
 use crate::timeline::Timeline;
 use crate::typing::Writers;
 use crate::{
-    ConnId, Effect, Gap, HomeCommand, HubId, Mark, Notice, Now, Origin, Passage, Passing,
-    StoreAnswer, StoreQuestion, Told, Turn,
+    ConnId, Effect, Gap, HomeCommand, HubId, Notice, Now, Origin, Passing, StoreAnswer,
+    StoreQuestion, Told, Turn,
 };
 
 /// Turns kept for sockets that lag a little: most of those who reconnect missed less.
@@ -708,31 +706,6 @@ fn is_paced(change: &Change) -> bool {
             | Change::Deleted { .. }
             | Change::Reacted { .. }
     )
-}
-
-impl Turn {
-    /// An entry as it is delivered.
-    fn of(room: RoomId, entry: Entry, accepted: Option<u64>) -> Self {
-        let seq = entry.seq;
-        let mark = Mark {
-            key: entry.key,
-            at: entry.at,
-            accepted,
-        };
-        let passage = match &entry.change {
-            Change::Joined { member } => Passage::Came(member.user_id),
-            Change::Left { user, reason, .. } => Passage::Went(*user, *reason),
-            Change::RoomDeleted => Passage::Closed,
-            _ => Passage::None,
-        };
-        let event = ServerEvent::of_entry(room, entry);
-        Self {
-            seq,
-            frame: Frame::event(event.name(), &event),
-            passage,
-            mark,
-        }
-    }
 }
 
 /// The turns after a place, if the tail reaches back that far.

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use protocol::entry::Draft;
+use protocol::entry::{Change, Draft, Entry};
 use protocol::envelope::Standing;
+use protocol::event::ServerEvent;
 use protocol::frame::Frame;
 use protocol::ids::{ClientId, NodeId, RoomId, UserId};
 use protocol::message::{Message, Seq};
@@ -245,6 +246,31 @@ pub struct Mark {
     /// When this node took it from its sender ([`crate::Now::micros`]); `None` for what another node took, and for what
     /// was read from the log.
     pub accepted: Option<u64>,
+}
+
+impl Turn {
+    /// An entry as it is delivered.
+    pub(crate) fn of(room: RoomId, entry: Entry, accepted: Option<u64>) -> Self {
+        let seq = entry.seq;
+        let mark = Mark {
+            key: entry.key,
+            at: entry.at,
+            accepted,
+        };
+        let passage = match &entry.change {
+            Change::Joined { member } => Passage::Came(member.user_id),
+            Change::Left { user, reason, .. } => Passage::Went(*user, *reason),
+            Change::RoomDeleted => Passage::Closed,
+            _ => Passage::None,
+        };
+        let event = ServerEvent::of_entry(room, entry);
+        Self {
+            seq,
+            frame: Frame::event(event.name(), &event),
+            passage,
+            mark,
+        }
+    }
 }
 
 /// Who came or went by an entry.

@@ -121,9 +121,10 @@ impl Shard {
 
     /// What this shard knows of an entry's way.
     pub(super) fn trail(&self, wanted: Wanted) -> Option<Trail> {
-        let now = self.now();
-        let wall = now.wall.0.saturating_mul(1_000);
-        self.timing.trails.find(wanted, self.me, (now.micros, wall))
+        let clock = &self.shared.ports.clock;
+        let wall = i64::try_from(clock.unix_us()).unwrap_or(i64::MAX);
+        let now = (clock.monotonic_us(), wall);
+        self.timing.trails.find(wanted, self.me, now)
     }
 
     /// What became of a change that somebody waits for.

@@ -61,7 +61,10 @@ impl Office {
 
     async fn notes(&self) -> Vec<String> {
         let notes = self.world.store.notes(None, 100).await.unwrap();
-        notes.into_iter().map(|note| format!("{} {}", note.who, note.action)).collect()
+        notes
+            .into_iter()
+            .map(|note| format!("{} {}", note.who, note.action))
+            .collect()
     }
 }
 
@@ -71,7 +74,9 @@ fn operations() -> Vec<(String, String)> {
     let paths = document["paths"].as_object().unwrap().clone();
     let methods = |(path, item): (String, Value)| {
         let methods: Vec<String> = item.as_object().unwrap().keys().cloned().collect();
-        methods.into_iter().map(move |method| (method.to_uppercase(), path.clone()))
+        methods
+            .into_iter()
+            .map(move |method| (method.to_uppercase(), path.clone()))
     };
     paths.into_iter().flat_map(methods).collect()
 }
@@ -115,15 +120,22 @@ async fn every_call_is_written_down_and_the_log_is_read_page_by_page() {
     let office = Office::new().await;
     let ann = office.world.person("Ann").await;
     office.get("/v1/admin/users?q=an").await;
-    office.get(&format!("/v1/admin/sessions?user={}", ann.id)).await;
+    office
+        .get(&format!("/v1/admin/sessions?user={}", ann.id))
+        .await;
     let page = office.get("/v1/admin/audit?limit=2").await;
     let notes = page["notes"].as_array().unwrap();
     assert_eq!(notes.len(), 2);
     assert_eq!(notes[0]["action"], "GET /v1/admin/audit");
-    assert_eq!(notes[1]["target"], format!("/v1/admin/sessions?user={}", ann.id));
+    assert_eq!(
+        notes[1]["target"],
+        format!("/v1/admin/sessions?user={}", ann.id)
+    );
     assert_eq!(notes[1]["at"], json!(Timestamp(TODAY.0)));
     let before = notes[1]["id"].as_str().unwrap();
-    let older = office.get(&format!("/v1/admin/audit?before={before}")).await;
+    let older = office
+        .get(&format!("/v1/admin/audit?before={before}"))
+        .await;
     assert_eq!(older["notes"][0]["target"], "/v1/admin/users?q=an");
     assert_eq!(older["notes"].as_array().unwrap().len(), 1);
 }
@@ -131,24 +143,37 @@ async fn every_call_is_written_down_and_the_log_is_read_page_by_page() {
 #[tokio::test]
 async fn people_rooms_and_devices_are_found_without_their_secrets() {
     let office = Office::new().await;
-    let (ann, ben) = (office.world.person("Ann").await, office.world.person("Ben").await);
+    let (ann, ben) = (
+        office.world.person("Ann").await,
+        office.world.person("Ben").await,
+    );
     let room = office.world.room("private", &ann, &[&ben]).await;
-    office.world.say(&ann, room, "nobody else may read this").await;
+    office
+        .world
+        .say(&ann, room, "nobody else may read this")
+        .await;
     let by_name = office.get("/v1/admin/users?q=ann").await;
     let by_mail = office.get("/v1/admin/users?email=p1@chat.test").await;
     let by_id = office.get(&format!("/v1/admin/users?id={}", ann.id)).await;
     assert_eq!(by_name["users"][0]["displayName"], "Ann");
     assert_eq!((&by_name, &by_mail), (&by_id, &by_id));
     let token = office.token(Scope::Read, 60);
-    office.send("GET", "/v1/admin/users", &token).await.expect(400);
+    office
+        .send("GET", "/v1/admin/users", &token)
+        .await
+        .expect(400);
 
     let by_id = office.get(&format!("/v1/admin/rooms?id={room}")).await;
     assert_eq!(by_id["rooms"][0]["messages"], 1);
-    let by_user = office.get(&format!("/v1/admin/rooms?user={}", ben.id)).await;
+    let by_user = office
+        .get(&format!("/v1/admin/rooms?user={}", ben.id))
+        .await;
     assert_eq!(by_user["rooms"][0]["room"]["id"], room.to_string());
     assert!(!by_user.to_string().contains("nobody else"), "{by_user}");
 
-    let devices = office.get(&format!("/v1/admin/sessions?user={}", ann.id)).await;
+    let devices = office
+        .get(&format!("/v1/admin/sessions?user={}", ann.id))
+        .await;
     assert_eq!(devices["sessions"][0]["userId"], ann.id.to_string());
     assert!(!devices.to_string().to_lowercase().contains("hash"));
 }
@@ -168,5 +193,8 @@ async fn a_node_is_drained_by_its_number_alone() {
     let path = format!("/v1/admin/nodes/{me}/drain");
     office.send("POST", &path, &token).await.expect(202);
     assert_eq!(office.drain.phase(), Phase::Leaving);
-    assert_eq!(office.notes().await[0], "ada POST /v1/admin/nodes/{id}/drain");
+    assert_eq!(
+        office.notes().await[0],
+        "ada POST /v1/admin/nodes/{id}/drain"
+    );
 }

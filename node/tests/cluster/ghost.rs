@@ -20,7 +20,10 @@ async fn heals(town: Town, spoil: impl AsyncFnOnce(&Town), healed: impl AsyncFn(
     let mut at_a = town.connect(0, &ann).await;
     let mut at_b = town.connect(1, &ben).await;
     let payload = |text: &str| json!({"roomId": room, "clientId": Uuid::now_v7(), "text": text});
-    assert_eq!(at_a.ask("message:send", payload("before")).await["ok"], true);
+    assert_eq!(
+        at_a.ask("message:send", payload("before")).await["ok"],
+        true
+    );
     at_b.hear("before").await;
     spoil(&town).await;
     let began = Instant::now();
@@ -29,8 +32,13 @@ async fn heals(town: Town, spoil: impl AsyncFnOnce(&Town), healed: impl AsyncFn(
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
-    tokio::time::timeout(crate::socket::PATIENCE, healing).await.expect("never healed");
-    println!("the ghost was found and healed after {:.1} s", began.elapsed().as_secs_f32());
+    tokio::time::timeout(crate::socket::PATIENCE, healing)
+        .await
+        .expect("never healed");
+    println!(
+        "the ghost was found and healed after {:.1} s",
+        began.elapsed().as_secs_f32()
+    );
     let sent = Instant::now();
     assert_eq!(at_a.ask("message:send", payload("after")).await["ok"], true);
     at_b.hear("after").await;
@@ -48,7 +56,9 @@ async fn a_node_whose_subscriptions_died_silently_makes_them_anew() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_whose_connections_to_redis_fell_silent_hears_again() {
     let Ok(url) = std::env::var("CHATIFY_TEST_REDIS") else {
-        panic!("CHATIFY_TEST_REDIS is not set: run `make test`, or `eval \"$(ops/dev/servers.sh start)\"`");
+        panic!(
+            "CHATIFY_TEST_REDIS is not set: run `make test`, or `eval \"$(ops/dev/servers.sh start)\"`"
+        );
     };
     let server = url.trim_start_matches("redis://").to_owned();
     let wire = Proxy::before(&server).await;

@@ -94,7 +94,11 @@ impl Town {
 
     pub(crate) async fn with(nodes: usize, settings: Settings) -> Self {
         let buses = LocalBus::cluster(nodes).into_iter();
-        Self::on(buses.map(|bus| Arc::new(bus) as Arc<dyn Bus>).collect(), settings).await
+        Self::on(
+            buses.map(|bus| Arc::new(bus) as Arc<dyn Bus>).collect(),
+            settings,
+        )
+        .await
     }
 
     /// A node on each of these buses, which know each other.
@@ -218,7 +222,12 @@ impl Town {
     }
 
     /// An administrator's call that is granted.
-    pub(crate) async fn admin(&self, node: usize, scope: Scope, (method, path): (&str, &str)) -> Value {
+    pub(crate) async fn admin(
+        &self,
+        node: usize,
+        scope: Scope,
+        (method, path): (&str, &str),
+    ) -> Value {
         let token = admin_key().token(&Grant {
             name: "elder".to_owned(),
             scope,
@@ -250,7 +259,10 @@ impl Town {
 }
 
 fn admin_key() -> AdminKey {
-    AdminKey::new(&Secret::new("the key of this town's elders, alone".to_owned())).unwrap()
+    AdminKey::new(&Secret::new(
+        "the key of this town's elders, alone".to_owned(),
+    ))
+    .unwrap()
 }
 
 /// Nobody's at this moment: a node says where it is reached before it listens.

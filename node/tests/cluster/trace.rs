@@ -11,7 +11,9 @@ fn steps(trace: &Value, node: &str) -> Vec<String> {
     let nodes = trace["nodes"].as_array().unwrap();
     let node = nodes.iter().find(|one| one["name"] == node).unwrap();
     let steps = node["steps"].as_array().unwrap().iter();
-    steps.map(|step| step["step"].as_str().unwrap().to_owned()).collect()
+    steps
+        .map(|step| step["step"].as_str().unwrap().to_owned())
+        .collect()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -24,7 +26,11 @@ async fn a_message_is_followed_from_its_sender_to_the_sockets_of_another_node() 
     let client_id = Uuid::now_v7();
     let mut sent = Value::Null;
     for text in ["first", "second"] {
-        let id = if text == "second" { client_id } else { Uuid::now_v7() };
+        let id = if text == "second" {
+            client_id
+        } else {
+            Uuid::now_v7()
+        };
         let payload = json!({"roomId": room, "clientId": id, "text": text});
         sent = at_a.ask("message:send", payload).await;
         at_a.hear(text).await;
@@ -32,11 +38,21 @@ async fn a_message_is_followed_from_its_sender_to_the_sockets_of_another_node() 
     }
     let id = sent["data"]["message"]["id"].as_str().unwrap();
     for asked in [0, 1] {
-        let trace = town.admin(asked, Scope::Read, ("GET", &format!("/v1/admin/trace/{id}"))).await;
+        let trace = town
+            .admin(
+                asked,
+                Scope::Read,
+                ("GET", &format!("/v1/admin/trace/{id}")),
+            )
+            .await;
         assert_eq!(trace["traceId"], client_id.to_string());
         assert_eq!(trace["roomId"], room.to_string());
         let here = steps(&trace, "node-1");
-        assert_eq!(here[..3], ["accepted", "appending", "committed"], "{here:?}");
+        assert_eq!(
+            here[..3],
+            ["accepted", "appending", "committed"],
+            "{here:?}"
+        );
         assert!(here.contains(&"published".to_owned()), "{here:?}");
         assert!(here.contains(&"written".to_owned()), "{here:?}");
         assert_eq!(steps(&trace, "node-2"), ["heard", "written"]);

@@ -1,7 +1,7 @@
 //! Who calls, may they, and the note of it: done for every route by taking an [`Administrator`].
 
 use std::net::{IpAddr, Ipv4Addr};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock, Mutex};
 
 use axum::extract::{FromRequestParts, MatchedPath};
 use axum::http::request::Parts;
@@ -11,13 +11,15 @@ use protocol::time::Timestamp;
 use service::http::ClientAddress;
 use store::AuditRow;
 use tracing::{info, warn};
-use uuid::{NoContext, Uuid};
+use uuid::{ContextV7, Uuid};
 
 use super::AdminPorts;
 use super::token::{Grant, Scope};
 use crate::api::answer::Refused;
 use crate::api::caller::bearer;
 
+/// Keeps the notes of one millisecond in their order.
+static ORDER: LazyLock<Mutex<ContextV7>> = LazyLock::new(|| Mutex::new(ContextV7::new()));
 /// Characters of the path and query in a note; the rest of an absurd one is of no use.
 const TARGET_CHARS_MAX: usize = 512;
 
@@ -74,7 +76,7 @@ fn noted(parts: &Parts, grant: &Grant, now: u64) -> AuditRow {
     let (seconds, millis) = (now / 1_000, (now % 1_000) as u32);
     AuditRow {
         id: Uuid::new_v7(uuid::Timestamp::from_unix(
-            NoContext,
+            &*ORDER,
             seconds,
             millis * 1_000_000,
         )),
