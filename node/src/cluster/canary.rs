@@ -136,6 +136,11 @@ impl Canary {
         Duration::from_micros(now.saturating_sub(heard.unwrap_or(now)))
     }
 
+    /// Whether a balancer does better elsewhere.
+    fn is_deaf_alone(&self, silence: Duration) -> bool {
+        silence >= UNREADY_AFTER && self.others_hear.load(Relaxed)
+    }
+
     fn show(&self, line: &Line, silence: Duration) {
         let stalled = silence >= SILENCE_MAX;
         if self.stalled.swap(stalled, Relaxed) != stalled {
@@ -149,7 +154,7 @@ impl Canary {
         line.metrics.canary_stalled.set(gauge);
         let check = self.check.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(check) = &*check {
-            if silence >= UNREADY_AFTER && self.others_hear.load(Relaxed) {
+            if self.is_deaf_alone(silence) {
                 check.fail("this node does not hear the bus, and other nodes do");
             } else {
                 check.pass();
@@ -227,5 +232,23 @@ mod tests {
         assert_eq!(canary.heard(canary.songs[0].room, u64::MAX), None);
         assert!(canary.heard(canary.songs[0].room, 0).is_some());
         assert!(canary.owns(canary.songs[0].room));
+    }
+
+    /// Redis away for all, or its pub/sub broken for all, must not take every node out of the balancer.
+    #[test]
+    fn only_a_node_that_is_deaf_alone_is_not_ready() {
+        let canary = Canary::new(None);
+        assert!(
+            !canary.is_deaf_alone(UNREADY_AFTER),
+            "nobody is known to hear"
+        );
+        canary.judge(true);
+        assert!(!canary.is_deaf_alone(SILENCE_MAX), "it may be healed yet");
+        assert!(canary.is_deaf_alone(UNREADY_AFTER));
+        canary.judge(false);
+        assert!(
+            !canary.is_deaf_alone(UNREADY_AFTER),
+            "the roster is away, or all are deaf"
+        );
     }
 }

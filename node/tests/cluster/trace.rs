@@ -23,13 +23,13 @@ async fn a_message_is_followed_from_its_sender_to_the_sockets_of_another_node() 
     let room = town.room(&ann, &[&ben]).await;
     let mut at_a = town.connect(0, &ann).await;
     let mut at_b = town.connect(1, &ben).await;
-    let client_id = Uuid::now_v7();
+    let client_id = Uuid::new_v4();
     let mut sent = Value::Null;
     for text in ["first", "second"] {
         let id = if text == "second" {
             client_id
         } else {
-            Uuid::now_v7()
+            Uuid::new_v4()
         };
         let payload = json!({"roomId": room, "clientId": id, "text": text});
         sent = at_a.ask("message:send", payload).await;
