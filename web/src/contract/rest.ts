@@ -1191,7 +1191,7 @@ export interface components {
         };
         /** @description What one node knows. */
         NodeTrail: {
-            /** @description Whether it could be asked. */
+            /** @description Whether it was reached and remembers the message. */
             answered: boolean;
             /** @description Its name. */
             name: string;

@@ -168,7 +168,7 @@ pub(crate) struct NodeTrail {
     node: String,
     /// Its name.
     name: String,
-    /// Whether it could be asked.
+    /// Whether it was reached and remembers the message.
     answered: bool,
     /// In the order of time by its own clock.
     steps: Vec<Taken>,
