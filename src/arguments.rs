@@ -70,6 +70,12 @@ pub(crate) enum Command {
     Verify(crate::verify::Plan),
     /// Say what this deployment gets wrong by its settings, and how to mend it.
     Doctor(crate::doctor::Plan),
+    /// Administrators.
+    Admin {
+        /// What about them.
+        #[command(subcommand)]
+        action: AdminAction,
+    },
     /// Mail.
     Mail {
         /// What about it.
@@ -153,6 +159,27 @@ fn shape(text: &str) -> Result<(u32, u32), String> {
         Some((count @ 0..=10_000_000, members @ 1..=100_000)) => Ok((count, members)),
         _ => Err("it must look like `400x10`: rooms, and members of each".to_owned()),
     }
+}
+
+/// What to do about administrators.
+#[derive(Subcommand)]
+pub(crate) enum AdminAction {
+    /// Make a token for `/v1/admin` with the `admin-key` of these settings.
+    Token(TokenPlan),
+}
+
+/// Which token.
+#[derive(Args)]
+pub(crate) struct TokenPlan {
+    /// For whom: the audit log calls them so.
+    #[arg(long)]
+    pub(crate) name: String,
+    /// May drain nodes, too; else only look.
+    #[arg(long)]
+    pub(crate) operate: bool,
+    /// How long it lives. It cannot be called back.
+    #[arg(long, default_value_t = 8)]
+    pub(crate) hours: u32,
 }
 
 /// What to do about mail.

@@ -10,6 +10,7 @@ use service::process::ProcessConfig;
 use service::secret::Secret;
 
 use crate::serve::bus_metrics::BusMetrics;
+use crate::serve::store_metrics::StoreMetrics;
 
 service::settings! {
     /// Where chatify is reached and where it keeps what it knows.
@@ -25,6 +26,11 @@ service::settings! {
         limits: bool = "on",
         /// Whether clients reach this by HTTPS, which ends at a proxy in front: cookies become secure, HSTS is sent.
         https: bool = "off",
+        /// What tokens of administrators are made with (`chatify admin token`): at least 32 characters, the same on every
+        /// node. Unset means that there are no administrators, and no `/v1/admin`.
+        admin_key: Option<Secret> = "",
+        /// A collector that traces of messages are exported to, by OTLP/HTTP in JSON: `http://HOST:4318`. Unset exports none.
+        otlp_url: Option<String> = "",
         /// Web origins other than our own that may call, exactly as browsers send them: `https://chat.example`.
         origins: Vec<String> = "",
         /// Proxies whose `X-Forwarded-For` is believed, as addresses or ranges: `10.0.0.0/8`.
@@ -60,6 +66,7 @@ impl TopConfig {
             https: self.https,
             dev_mailbox,
             trusted_proxies: self.trusted_proxies.clone(),
+            otlp: self.otlp_url.clone(),
             origins: self.origins.clone(),
         }
     }
@@ -80,6 +87,7 @@ pub(crate) fn catalogue() -> Catalogue {
 pub(crate) fn metrics_reference() -> String {
     service::metrics::reference(&[
         ("Every process", service::metrics::PROCESS),
+        ("Store", StoreMetrics::DOCUMENTED),
         ("Bus", BusMetrics::DOCUMENTED),
         ("Node", node::NodeMetrics::DOCUMENTED),
         ("Auth", auth::AuthMetrics::DOCUMENTED),

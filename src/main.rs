@@ -1,5 +1,6 @@
 //! chatify: arguments → settings → the command. What is printed here is the answer of a tool; servers log.
 
+mod admin;
 mod arguments;
 mod backup;
 mod config;
@@ -17,7 +18,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use service::config::ConfigError;
 
-use arguments::{Arguments, Command, ConfigAction, MailAction};
+use arguments::{AdminAction, Arguments, Command, ConfigAction, MailAction};
 
 /// A third less memory an idle connection than with the system's allocator, and what a storm took is given back.
 #[global_allocator]
@@ -114,6 +115,9 @@ fn run(arguments: impl Iterator<Item = String>) -> Result<String, Failure> {
         Some(Command::Import(plan)) => backup::import(&settings()?, &plan),
         Some(Command::Doctor(plan)) => doctor::run(&settings()?, &plan),
         Some(Command::Verify(plan)) => verify::run(&settings()?, &plan),
+        Some(Command::Admin {
+            action: AdminAction::Token(plan),
+        }) => admin::token(&settings()?, &plan),
         Some(Command::Mail {
             action: MailAction::Test { address },
         }) => mail::test(&settings()?, &address),

@@ -4,7 +4,8 @@ use std::path::Path;
 
 #[test]
 fn the_committed_documents_are_fresh() {
-    let (openapi, asyncapi) = node::contract::contract([auth::openapi()]);
+    let (openapi, asyncapi) =
+        node::contract::contract([auth::openapi(), node::api::admin::openapi()]);
     for (name, document) in [("openapi.json", openapi), ("asyncapi.json", asyncapi)] {
         let path = Path::new(env!("CARGO_MANIFEST_DIR"))
             .join("web/contract")

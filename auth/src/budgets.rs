@@ -4,7 +4,7 @@
 //! limit would tell a stranger who is signing in. What depends on the asker alone is answered with 429.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
@@ -12,8 +12,10 @@ use bus::limits::{Limiter, Policy, Verdict};
 use protocol::mail_job::EmailAddress;
 use protocol::problem::{Code, Problem};
 use service::http::limited_address;
+use service::metrics::Counter;
 
 use crate::config::AuthConfig;
+use crate::metrics::AuthMetrics;
 use crate::otp::RESEND_AFTER;
 
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -186,7 +188,11 @@ fn wrong_budgets(client: IpAddr, mailbox: &str) -> [(String, Policy); 3] {
     ]
 }
 
+/// Counts refusals; looked up once, since a flood of them must stay cheap.
+static LIMITED: LazyLock<Counter> = LazyLock::new(|| AuthMetrics::register().limited);
+
 fn limited(detail: &str, verdict: Verdict) -> Problem {
+    LIMITED.increment(1);
     Problem::because(Code::RateLimited, detail).retry_after(verdict.retry_after_ms)
 }
 

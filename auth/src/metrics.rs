@@ -11,6 +11,11 @@ service::metrics! {
         published: Counter = "chatify_auth_mails_total" { "fate" = "queued" },
         /// Mails that did not go out because the mailbox's budget was spent.
         withheld: Counter = "chatify_auth_mails_total" { "fate" = "withheld" },
+        /// Mails that the queue has not confirmed, as the last search of the store found them: each 5 s, and 256 stands for as
+        /// many or more.
+        mail_pending: Gauge = "chatify_mail_pending",
+        /// Codes and guesses that were refused since there were too many.
+        limited: Counter = "chatify_rate_limited_total" { "what" = "codes" },
         /// Devices signed in.
         sessions: Counter = "chatify_auth_sessions_total",
         /// Renewals of tokens, by outcome.

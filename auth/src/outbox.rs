@@ -161,7 +161,10 @@ impl Publisher {
     async fn sweep(&self, drain: &Drain) {
         self.taken().search_begins();
         match self.store.pending_mails(SWEEP_ROWS).await {
-            Ok(rows) => rows.into_iter().for_each(|row| self.take_up(row, drain)),
+            Ok(rows) => {
+                self.metrics.mail_pending.set(rows.len() as f64);
+                rows.into_iter().for_each(|row| self.take_up(row, drain));
+            }
             Err(error) => warn!(%error, "pending mails could not be read; tried again soon"),
         }
     }

@@ -105,6 +105,9 @@ impl Mailer {
             Decision::Done => {
                 self.memory.sent(&id);
                 self.metrics.sent.increment(1);
+                let millis = self.now().0.saturating_sub(delivery.job.made_at.0);
+                let age = Duration::from_millis(u64::try_from(millis).unwrap_or(0));
+                self.metrics.age.record(age);
                 info!(id, attempts, "a mail was sent");
                 self.settle(delivery, Settlement::Ack, Some(MailFate::Sent))
                     .await;

@@ -3,6 +3,8 @@
 service::metrics! {
     /// What the mailer counts.
     pub struct MailMetrics {
+        /// From the asking for a code to the SMTP server's 250 for its mail, by the wall clocks of auth and mailer.
+        age: Histogram = "chatify_mail_age_seconds",
         /// Mails that a server or the dev mailbox took.
         sent: Counter = "chatify_mail_jobs_total" { "fate" = "sent" },
         /// Mails that were tried again.

@@ -7,11 +7,13 @@ pub mod contract;
 mod elsewhere;
 pub mod jwks;
 mod metrics;
+mod otlp;
 pub mod ports;
 pub mod reads;
 pub mod revoked;
 mod server;
 mod shard;
+pub mod trail;
 mod url;
 mod web;
 

@@ -61,6 +61,8 @@ pub struct Settings {
     pub dev_mailbox: bool,
     /// Proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<Network>,
+    /// Where traces are exported to, as `http://HOST:PORT`; `None` exports none.
+    pub otlp: Option<String>,
     /// Web origins other than our own that may call, written exactly as browsers send them.
     pub origins: Vec<String>,
 }

@@ -3,7 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
@@ -25,8 +25,9 @@ use transport::{
 use crate::cluster::{Cluster, Line, Tasks};
 use crate::config::NodeConfig;
 use crate::metrics::NodeMetrics;
+use crate::otlp::{self, Exporter};
 use crate::ports::Ports;
-use crate::shard::{Doors, Mail, Shard, Shared};
+use crate::shard::{Doors, Levels, Mail, Shard, Shared};
 
 /// How often hubs look at their deadlines: the shortest is the 20 ms that an early entry is held.
 const TICK: Duration = Duration::from_millis(20);
@@ -39,6 +40,8 @@ pub struct Node {
     drain_closes: usize,
     ports: Arc<Ports>,
     line: Option<Arc<Line>>,
+    shared: Arc<Shared>,
+    exporter: Option<Exporter>,
 }
 
 /// Where and for whom a node listens.
@@ -67,12 +70,19 @@ impl Node {
         let metrics = NodeMetrics::register();
         let elsewhere = cluster.as_ref().and_then(|one| one.elsewhere.clone());
         let line = cluster.map(|one| Arc::new(Line::new(one, NodeMetrics::register())));
+        let exported = ports.settings.otlp.as_ref().map(|url| {
+            let dropped = NodeMetrics::register().traces_dropped;
+            otlp::exporter(url, config.name(), dropped)
+        });
+        let (spans, exporter) = exported.unzip();
         let shared = Arc::new(Shared {
+            spans,
             name: config.name(),
             reads: Arc::new(tokio::sync::Semaphore::new(config.reads)),
             backend: backend.clone(),
             metrics,
             line: line.clone(),
+            levels: (0..64).map(|_| Levels::default()).collect(),
             ports: ports.clone(),
         });
         let fallback = Arc::new(Fallback {
@@ -97,6 +107,8 @@ impl Node {
             drain_closes: config.drain_closes,
             ports,
             line,
+            shared,
+            exporter,
         })
     }
 
@@ -113,22 +125,30 @@ impl Node {
             .line
             .as_ref()
             .map(|line| Tasks::start(line, &self.ports, &shards, &drain));
-        drain.spawn(
-            "node counters",
-            async move { count(&shards, counting).await },
-        );
+        drain.spawn("node counters", async move {
+            count(&shards, &self.shared.levels, counting).await
+        });
+        if let Some(exporter) = self.exporter {
+            drain.spawn_aside(exporter.run());
+        }
         drain.leaving().await;
         let plan = DrainPlan {
             closes_per_step: self.drain_closes,
             deadline,
         };
+        let metrics = NodeMetrics::register();
+        metrics.draining.set(1.0);
         let drained = self.server.drain(plan).await;
+        metrics.draining.set(0.0);
         if drained.sessions_cut > 0 || drained.shards_failed > 0 {
             warn!(
                 cut = drained.sessions_cut,
                 failed = drained.shards_failed,
                 "connections were left at the deadline"
             );
+            metrics.drains_cut.increment(1);
+        } else {
+            metrics.drains_clean.increment(1);
         }
         if let Some(tasks) = among_others {
             tasks.leave().await;
@@ -221,8 +241,13 @@ impl HttpFallback for Fallback {
 }
 
 /// Copies what the shards count into the metrics.
-async fn count(shards: &[transport::ShardHandle<Mail>], drain: Drain) {
+async fn count(shards: &[transport::ShardHandle<Mail>], levels: &[Levels], drain: Drain) {
     let metrics = NodeMetrics::register();
+    metrics.draining.set(0.0);
+    let level = |of: fn(&Levels) -> &AtomicUsize| {
+        let all = levels.iter().map(|one| of(one).load(Relaxed));
+        all.sum::<usize>() as f64
+    };
     let total = |of: fn(&transport::Counters) -> u64| {
         shards.iter().map(|shard| of(shard.counters())).sum::<u64>()
     };
@@ -250,6 +275,11 @@ async fn count(shards: &[transport::ShardHandle<Mail>], drain: Drain) {
             .writes
             .absolute(total(|one| one.writes.load(Relaxed)));
         metrics
+            .outbox_bytes
+            .set(total(|one| one.outbox_bytes.load(Relaxed)) as f64);
+        metrics.online_people.set(level(|one| &one.people));
+        metrics.lagging_sockets.set(level(|one| &one.lagging));
+        metrics
             .mailbox_depth
             .set(shards.iter().map(|shard| shard.depth()).sum::<usize>() as f64);
         for reason in CloseReason::ALL {
@@ -258,6 +288,9 @@ async fn count(shards: &[transport::ShardHandle<Mail>], drain: Drain) {
                 .map(|shard| shard.counters().closed(reason))
                 .sum();
             metrics.closed.with(reason.name()).absolute(closed);
+            if reason == CloseReason::RateLimited {
+                metrics.limited_frames.absolute(closed);
+            }
         }
         tokio::select! {
             () = tokio::time::sleep(COUNT_PERIOD) => {}

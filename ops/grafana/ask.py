@@ -17,7 +17,6 @@ from pathlib import Path
 from boards import BOARDS
 
 TOP = Path(__file__).parents[2]
-AWAITED = TOP / "ops/metrics-to-come.txt"
 PEOPLE, TALK_SECONDS, PATIENCE_SECONDS = 4, 25, 60
 # As Grafana fills them in.
 FILLED = {"$__rate_interval": "30s", "$__range": "5m", "$job": ".*", "$instance": ".*"}
@@ -86,12 +85,11 @@ def main():
     # While they still talk: later the paces would be those of silence.
     time.sleep(max(0, began + TALK_SECONDS - 6 - time.monotonic()))
     rows, red = [], 0
-    awaited = set(AWAITED.read_text().split("\n")) if AWAITED.exists() else set()
     for board in BOARDS:
         for row in board.rows:
             for panel in row.panels:
                 for expr, _ in panel.queries:
-                    verdict = judged(prometheus, panel, expr, awaited)
+                    verdict = judged(prometheus, panel, expr)
                     rows.append((board.name, panel.title, verdict, panel, expr))
                     red += verdict.startswith("RED")
     # What is recorded comes some evaluations later.
@@ -100,7 +98,7 @@ def main():
         time.sleep(2)
         for n, (board, title, verdict, panel, expr) in enumerate(rows):
             if verdict.startswith("RED"):
-                rows[n] = (board, title, judged(prometheus, panel, expr, awaited), panel, expr)
+                rows[n] = (board, title, judged(prometheus, panel, expr), panel, expr)
         red = sum(verdict.startswith("RED") for _, _, verdict, _, _ in rows)
     rows = [(board, title, verdict, expr) for board, title, verdict, _, expr in rows]
     for kind, name, verdict in rules(prometheus):
@@ -115,7 +113,7 @@ def main():
     sys.exit(1 if red else 0)
 
 
-def judged(prometheus, panel, expr, awaited):
+def judged(prometheus, panel, expr):
     for name, value in FILLED.items():
         expr = expr.replace(name, value)
     try:
@@ -126,11 +124,7 @@ def judged(prometheus, panel, expr, awaited):
     found = [one for one in found if one["value"][1] != "NaN"]
     if found:
         return f"{len(found)} × {float(found[0]['value'][1]):.4g}"
-    if coming := sorted(name for name in awaited if name and name in expr):
-        return f"awaits {coming[0]}"
     # What is recorded reads what is to come.
-    if awaited and "chatify:" in expr:
-        return "awaits its metrics"
     return f"quiet: {panel.quiet}" if panel.quiet else "RED: empty"
 
 

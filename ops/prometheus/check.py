@@ -91,9 +91,6 @@ def tests():
 
 def series():
     metrics = set(re.findall(r"^\| `(\w+)`", (TOP / "docs/metrics.md").read_text(), re.M))
-    coming = TOP / "ops/metrics-to-come.txt"
-    if coming.exists():
-        metrics |= {line for line in coming.read_text().split("\n") if line and line[0] != "#"}
     read = [(name, rule["expr"]) for name, rule in ALL]
     for path in sorted((TOP / "ops/grafana/dashboards").glob("*.json")):
         for panel in json.loads(path.read_text())["panels"]:

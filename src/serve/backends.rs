@@ -18,6 +18,7 @@ use tokio::time::{Instant, sleep};
 use tracing::{info, warn};
 use uuid::Uuid;
 
+use super::store_metrics::StoreMetrics;
 use super::{Ending, Life, bus_metrics};
 use crate::Failure;
 use crate::config::{ClusterConfig, TopConfig};
@@ -76,7 +77,12 @@ pub(super) async fn shared_store(
 pub(super) fn watch_store(life: &Life, store: &Arc<dyn Store>) {
     let (check, store) = (life.readiness.register("store"), store.clone());
     life.drain.spawn_background("store health", async move {
-        watch(check, "the store takes no writes", || store.healthy()).await;
+        let metrics = StoreMetrics::register();
+        let is_well = || {
+            metrics.show(store.stats());
+            store.healthy()
+        };
+        watch(check, "the store takes no writes", is_well).await;
     });
 }
 

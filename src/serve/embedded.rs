@@ -64,13 +64,17 @@ pub(crate) fn serve(settings: &Settings) -> Result<String, Failure> {
             limiter,
             clock: life.clock.clone(),
             settings: top.public(mailbox.is_some()),
-            documents: Documents::with([::auth::openapi()]),
+            documents: Documents::with([::auth::openapi(), node::api::admin::openapi()]),
         };
         let mail_page = mailbox.map(::mailer::DevMailbox::router);
+        let alone = (node_config.name(), None);
+        let admin = nodes::admin(&life, &top, (&store, &doors), alone)?;
         let served = Served {
             ports,
             doors,
-            others: ::auth::router(auth).merge(mail_page.unwrap_or_default()),
+            others: ::auth::router(auth)
+                .merge(mail_page.unwrap_or_default())
+                .merge(admin),
             cluster: None,
         };
         let address = nodes::begin(&life, (&top, &node_config), served)?;

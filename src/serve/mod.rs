@@ -10,6 +10,7 @@ mod embedded;
 mod front;
 mod mailer;
 mod node;
+pub(crate) mod store_metrics;
 mod wanted;
 
 use std::future::Future;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use axum::Router;
 use bus::roster::{BEAT_PERIOD, LEASE, NodeCard};
+use node::api::admin::AdminPorts;
 use node::cluster::{Cluster, Peers};
 use node::contract::Documents;
 use node::jwks::KeyKeeper;
@@ -56,10 +57,12 @@ pub(crate) fn serve(settings: &Settings) -> Result<String, Failure> {
             id: new_id(),
             name: config.name(),
             url,
+            hears: true,
         };
         let mut peers = Cluster::new(shared.bus, shared.roster, card);
         let passage = Passage::new(&config, &key, peers.peers(), life.clock.clone());
         peers.elsewhere = Some(Arc::new(passage));
+        peers.hearing = Some(life.readiness.register("hearing"));
         let check = life.readiness.register("peers");
         let (known, me) = (peers.peers(), peers.me());
         life.drain.spawn_aside(async move {
@@ -74,12 +77,14 @@ pub(crate) fn serve(settings: &Settings) -> Result<String, Failure> {
             limiter: shared.limiter,
             clock: life.clock.clone(),
             settings: top.public(false),
-            documents: Documents::with([auth::openapi()]),
+            documents: Documents::with([auth::openapi(), node::api::admin::openapi()]),
         };
+        let among = (config.name(), Some((peers.me(), peers.peers())));
+        let others = admin(&life, &top, (&store, &doors), among)?;
         let served = Served {
             ports,
             doors,
-            others: Router::new(),
+            others,
             cluster: Some(peers),
         };
         let address = begin(&life, (&top, &config), served)?;
@@ -97,6 +102,27 @@ pub(super) struct Served {
     pub(super) others: Router,
     /// The other nodes, if there are any.
     pub(super) cluster: Option<Cluster>,
+}
+
+/// The routes of administrators; none where there is no admin key.
+pub(super) fn admin(
+    life: &Life,
+    top: &TopConfig,
+    (store, doors): (&Arc<dyn Store>, &Doors),
+    (name, cluster): (String, Option<(NodeId, Peers)>),
+) -> Result<Router, Failure> {
+    let Some(key) = crate::admin::key(top)? else {
+        return Ok(Router::new());
+    };
+    Ok(node::api::admin::router(AdminPorts {
+        key,
+        store: store.clone(),
+        doors: doors.clone(),
+        drain: life.drain.clone(),
+        clock: life.clock.clone(),
+        name,
+        cluster,
+    }))
 }
 
 /// Listens and serves; where.

@@ -13,8 +13,6 @@ const SETTERS: [&str; 4] = [
 ];
 /// How our metrics begin.
 const METRIC_PREFIX: &str = "chatify_";
-/// Metrics that ops/ may name before the program has them.
-const AWAITED: &str = "ops/metrics-to-come.txt";
 /// What Prometheus puts behind the name of a histogram.
 const METRIC_SUFFIXES: [&str; 3] = ["_bucket", "_sum", "_count"];
 
@@ -37,13 +35,8 @@ pub(crate) fn unknown_settings(tree: &Tree) -> Vec<String> {
 /// Metrics in dashboards, rules and settings of Prometheus that are not in docs/metrics.md.
 pub(crate) fn unknown_metrics(tree: &Tree) -> Vec<String> {
     let is_part = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
-    let mut known = words(&tree.text("docs/metrics.md"), METRIC_PREFIX, is_part);
+    let known = words(&tree.text("docs/metrics.md"), METRIC_PREFIX, is_part);
     let mut complaints = Vec::new();
-    for name in words(&tree.text(AWAITED), METRIC_PREFIX, is_part) {
-        if !known.insert(name.clone()) {
-            complaints.push(format!("{AWAITED}: `{name}` has come; its line can go"));
-        }
-    }
     for (path, text) in tree
         .with(&["json", "yml"])
         .filter(|(path, _)| path.starts_with("ops/"))
@@ -128,16 +121,5 @@ fn a_metric_that_is_gone_is_found_in_a_dashboard() {
         ),
     ]);
     let expected = ["ops/grafana/dashboards/a.json: there is no metric `chatify_gone`"];
-    assert_eq!(unknown_metrics(&tree), expected);
-}
-
-#[test]
-fn an_awaited_metric_that_has_come_is_found() {
-    let tree = Tree::of(&[
-        ("docs/metrics.md", "| `chatify_sockets` | gauge |\n"),
-        (AWAITED, "chatify_sockets\nchatify_later\n"),
-        ("ops/prometheus/rules/a.yml", "chatify_later > 0"),
-    ]);
-    let expected = ["ops/metrics-to-come.txt: `chatify_sockets` has come; its line can go"];
     assert_eq!(unknown_metrics(&tree), expected);
 }

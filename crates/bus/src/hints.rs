@@ -41,6 +41,10 @@ pub trait Bus: Send + Sync + 'static {
     /// What this process hears. There is one listener; the second call panics.
     fn events(&self) -> Events;
 
+    /// What is said on these topics does not come, although they are confirmed: whatever carries them to this process is
+    /// given up and made anew, with [`BusEvent::Lost`] and then [`BusEvent::Watched`] as after any loss. Never waits.
+    fn distrust(&self, topics: &[Topic]);
+
     /// Whether everything that is watched is confirmed now. Cheap; feeds readiness and metrics.
     fn healthy(&self) -> bool;
 

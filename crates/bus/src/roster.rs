@@ -37,6 +37,13 @@ pub struct NodeCard {
     pub name: String,
     /// Where the other nodes reach its public listener: `http://10.0.0.7:8080`.
     pub url: String,
+    /// Whether it hears its own words on the bus. Nodes of versions that do not say so count as hearing.
+    #[serde(default = "yes")]
+    pub hears: bool,
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// How one person stands, by node; at most once each.

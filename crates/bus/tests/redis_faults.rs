@@ -301,6 +301,7 @@ async fn a_server_that_comes_later_than_the_process_is_found() {
         id: NodeId(1),
         name: "a".into(),
         url: "http://127.0.0.1:1".into(),
+        hears: true,
     };
     assert!(cluster.roster.beat(card.clone()).await.is_err());
     server.start_again().await;
@@ -422,6 +423,7 @@ async fn a_user_with_the_few_rights_that_the_schema_names_is_enough() {
         id: NodeId(1),
         name: "a".into(),
         url: "http://127.0.0.1:1".into(),
+        hears: true,
     };
     assert_eq!(a.roster.beat(card.clone()).await.unwrap(), [card]);
     let user = UserId(Uuid::from_u128(1));
@@ -448,4 +450,30 @@ async fn a_url_that_names_no_bus_is_one_clear_line() {
         println!("{error}");
         assert_eq!(error.to_string().lines().count(), 1);
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_distrusted_is_subscribed_anew_and_the_loss_is_told() {
+    let server = Server::start().await;
+    let (a, b, mut events) = watching(&server.url(), 20).await;
+    b.bus.distrust(&[Topic::Room(room(3))]);
+    let again = repaired(&b, &mut events).await;
+    assert_eq!(again.len(), 20, "one server carries them all");
+    all_heard(&a.bus, &mut events, 20).await;
+    // Nothing is listened to anew by a process that has not been told to.
+    assert_eq!(a.counters.losses.get(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_kills_its_subscribers_is_listened_to_again() {
+    let server = Server::start().await;
+    let (a, b, mut events) = watching(&server.url(), 20).await;
+    let begun = Instant::now();
+    server.ask(&["CLIENT", "KILL", "TYPE", "pubsub"]).await;
+    repaired(&b, &mut events).await;
+    let (_, last) = all_heard(&a.bus, &mut events, 20).await;
+    println!(
+        "all heard {last:?} after it, {:?} after the kill",
+        begun.elapsed()
+    );
 }

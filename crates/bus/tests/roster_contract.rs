@@ -22,6 +22,7 @@ fn card(n: u32) -> NodeCard {
         id: NodeId(n),
         name: format!("node-{n}"),
         url: format!("http://10.0.0.{n}:8080"),
+        hears: true,
     }
 }
 

@@ -4,12 +4,9 @@
 //! keeps only its position; everything else lies behind one pointer and goes after a minute of silence.
 
 use std::collections::VecDeque;
-use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use protocol::entry::{Change, Draft, Entry, Hint};
-use protocol::event::ServerEvent;
-use protocol::frame::Frame;
 use protocol::ids::{ClientId, MessageId, RoomId, UserId};
 use protocol::message::Seq;
 use protocol::problem::{Code, Problem};
@@ -20,7 +17,7 @@ use crate::pace::Paces;
 use crate::timeline::Timeline;
 use crate::typing::Writers;
 use crate::{
-    ConnId, Effect, HomeCommand, HubId, Notice, Now, Origin, Passage, Passing, StoreAnswer,
+    ConnId, Effect, Gap, HomeCommand, HubId, Notice, Now, Origin, Passing, StoreAnswer,
     StoreQuestion, Told, Turn,
 };
 
@@ -38,9 +35,11 @@ const ANNOUNCE_MILLIS: [u64; 3] = [250, 1_000, 2_000];
 const HINT_ENTRIES_MAX: usize = 64;
 /// Bytes of the entries' frames in a hint.
 const HINT_BYTES_MAX: usize = 64 * 1024;
-/// Places of a batch that is not ours.
-#[expect(clippy::reversed_empty_ranges, reason = "it contains nothing")]
-const NONE_OWN: RangeInclusive<Seq> = 1..=0;
+/// A batch that is not ours.
+const NONE_OWN: Own<'_> = Own {
+    first: 0,
+    accepted: &[],
+};
 /// The pause after a failed read of a gap.
 const READ_PAUSE_MILLIS: u64 = 200;
 
@@ -99,6 +98,20 @@ enum Read {
     },
 }
 
+/// What of some entries was made here, and when each was accepted.
+#[derive(Clone, Copy)]
+struct Own<'a> {
+    first: Seq,
+    accepted: &'a [u64],
+}
+
+impl Own<'_> {
+    fn accepted_at(self, seq: Seq) -> Option<u64> {
+        let at = usize::try_from(seq.checked_sub(self.first)?).ok()?;
+        self.accepted.get(at).copied()
+    }
+}
+
 #[derive(Debug)]
 struct Lagging {
     hub: HubId,
@@ -145,7 +158,11 @@ impl Home {
                     self.unwatch_at = Some(now.mono + LINGER_MILLIS);
                 }
             }
-            HomeCommand::Submit { draft, origin } => self.submit(now, draft, origin, doing),
+            HomeCommand::Submit {
+                draft,
+                origin,
+                accepted,
+            } => self.submit(now, draft, (origin, accepted), doing),
             HomeCommand::CatchUp { hub, conn, after } => {
                 self.catch_up(now, Lagging { hub, conn, after }, doing)
             }
@@ -187,7 +204,13 @@ impl Home {
         }
     }
 
-    fn submit(&mut self, now: Now, draft: Draft, origin: Origin, doing: &mut Doing<'_>) {
+    fn submit(
+        &mut self,
+        now: Now,
+        draft: Draft,
+        (origin, accepted): (Origin, u64),
+        doing: &mut Doing<'_>,
+    ) {
         let busy = self.busy.get_or_insert_default();
         let paced = matches!(
             draft.intent,
@@ -207,7 +230,8 @@ impl Home {
             return;
         }
         let mut effects = Vec::new();
-        busy.lane.push(draft, origin, now.mono, &mut effects);
+        let times = (now.mono, accepted);
+        busy.lane.push(draft, origin, times, &mut effects);
         self.perform(now, effects, doing);
     }
 
@@ -351,13 +375,21 @@ impl Home {
                 }
                 LaneEffect::Answer(origin, result) => doing.answer(origin, *result),
                 LaneEffect::Reached(head) => self.know(now, head, doing),
-                LaneEffect::Committed(entries) => self.committed(now, &entries, doing),
+                LaneEffect::Committed(entries, accepted) => {
+                    self.committed(now, &entries, &accepted, doing);
+                }
             }
         }
     }
 
     /// Own entries are in the log: this node hears them directly, the others by a hint.
-    fn committed(&mut self, now: Now, entries: &Arc<[Entry]>, doing: &mut Doing<'_>) {
+    fn committed(
+        &mut self,
+        now: Now,
+        entries: &Arc<[Entry]>,
+        accepted: &[u64],
+        doing: &mut Doing<'_>,
+    ) {
         let (Some(first), Some(last)) = (entries.first(), entries.last()) else {
             return;
         };
@@ -370,7 +402,11 @@ impl Home {
                 }
             }
         }
-        self.deliver(now, entries.to_vec(), first.seq..=last.seq, doing);
+        let own = Own {
+            first: first.seq,
+            accepted,
+        };
+        self.deliver(now, entries.to_vec(), own, doing);
         if doing.ways.cluster {
             let busy = self.busy.get_or_insert_default();
             busy.announce = ANNOUNCE_MILLIS
@@ -414,13 +450,7 @@ impl Home {
     }
 
     /// Offers entries to the timeline; what is next goes to every hub that listens. `own` were made here.
-    fn deliver(
-        &mut self,
-        now: Now,
-        entries: Vec<Entry>,
-        own: RangeInclusive<Seq>,
-        doing: &mut Doing<'_>,
-    ) {
+    fn deliver(&mut self, now: Now, entries: Vec<Entry>, own: Own<'_>, doing: &mut Doing<'_>) {
         let Some(epoch) = self.epoch else { return };
         let mut turns = Vec::new();
         for entry in entries {
@@ -432,7 +462,7 @@ impl Home {
                 let busy = self.busy.get_or_insert_default();
                 if doing.ways.cluster
                     && doing.ways.limits
-                    && !own.contains(&next.seq)
+                    && own.accepted_at(next.seq).is_none()
                     && is_paced(&next.change)
                 {
                     // Made on another node: it costs its sender here, too, so that a pace holds over all nodes.
@@ -443,13 +473,17 @@ impl Home {
                 busy.lane.follow(&next);
                 busy.last_n = next.n;
                 let key = next.key;
-                let turn = Turn::of(self.room, next);
+                let accepted = own.accepted_at(next.seq);
+                let turn = Turn::of(self.room, next, accepted);
                 if busy.tail.len() == TAIL_MAX {
                     busy.tail.pop_front();
                 }
                 busy.tail.push_back((key, turn.clone()));
                 turns.push(turn);
             }
+        }
+        if let Some(millis) = self.timeline.repaired() {
+            doing.out.push(Effect::Gap(Gap::Repaired { millis }));
         }
         if !turns.is_empty() && self.hubs != 0 {
             self.tell_hubs(
@@ -502,6 +536,9 @@ impl Home {
             },
         );
         busy.read = Read::Asked { ticket, after };
+        if due && self.timeline.fetching() {
+            doing.out.push(Effect::Gap(Gap::Found));
+        }
     }
 
     fn has_read(
@@ -557,7 +594,7 @@ impl Home {
         if !served.is_empty() {
             let turns: Vec<Turn> = entries
                 .iter()
-                .map(|entry| Turn::of(self.room, entry.clone()))
+                .map(|entry| Turn::of(self.room, entry.clone(), None))
                 .collect();
             for one in served {
                 doing.page(
@@ -669,25 +706,6 @@ fn is_paced(change: &Change) -> bool {
             | Change::Deleted { .. }
             | Change::Reacted { .. }
     )
-}
-
-impl Turn {
-    /// An entry as it is delivered.
-    fn of(room: RoomId, entry: Entry) -> Self {
-        let seq = entry.seq;
-        let passage = match &entry.change {
-            Change::Joined { member } => Passage::Came(member.user_id),
-            Change::Left { user, reason, .. } => Passage::Went(*user, *reason),
-            Change::RoomDeleted => Passage::Closed,
-            _ => Passage::None,
-        };
-        let event = ServerEvent::of_entry(room, entry);
-        Self {
-            seq,
-            frame: Frame::event(event.name(), &event),
-            passage,
-        }
-    }
 }
 
 /// The turns after a place, if the tail reaches back that far.

@@ -34,6 +34,8 @@ pub(crate) struct Waiting {
     pub(crate) origin: Origin,
     /// Since when, on the monotonic clock.
     pub(crate) since: u64,
+    /// When this node took it from its sender, in microseconds.
+    pub(crate) accepted: u64,
     /// The sender was told that the outcome is unknown; nobody waits any more, but the lane must still learn it.
     told: bool,
     /// A try that held it had no clear answer: that try may still land, so that only a read or a success is certain.
@@ -83,8 +85,8 @@ pub(crate) enum LaneEffect {
     Ask(StoreQuestion),
     /// Answer somebody.
     Answer(Origin, Box<Result<Outcome, Problem>>),
-    /// These are in the log now, by an own acknowledged append.
-    Committed(Arc<[Entry]>),
+    /// These are in the log now, by an own acknowledged append; and when each was accepted.
+    Committed(Arc<[Entry]>, Vec<u64>),
     /// The log has surely reached this head.
     Reached(Head),
 }
@@ -128,7 +130,7 @@ impl Lane {
         &mut self,
         draft: Draft,
         origin: Origin,
-        now: u64,
+        (now, accepted): (u64, u64),
         out: &mut Vec<LaneEffect>,
     ) {
         if self.queue.len() >= QUEUE_MAX {
@@ -142,6 +144,7 @@ impl Lane {
             draft,
             origin,
             since: now,
+            accepted,
             told: false,
             unclear: false,
             sought: false,
@@ -387,6 +390,7 @@ impl Lane {
             Ok(()) => {
                 self.tries = 0;
                 self.loaded.clear();
+                let accepted = batch.waiting.iter().map(|one| one.accepted).collect();
                 for (one, made) in batch
                     .waiting
                     .into_iter()
@@ -401,7 +405,7 @@ impl Lane {
                         }),
                     ));
                 }
-                out.push(LaneEffect::Committed(batch.entries));
+                out.push(LaneEffect::Committed(batch.entries, accepted));
                 self.advance(out);
             }
             Err(AppendFailed::Conflict) => {

@@ -37,7 +37,9 @@ use protocol::time::Timestamp;
 use protocol::user::{Presence, PresenceStatus};
 
 pub use hub::{Hub, granted, refused};
-pub use notice::{HomeCommand, Made, Notice, Outcome, Passage, Passing, PersonCommand, Told, Turn};
+pub use notice::{
+    HomeCommand, Made, Mark, Notice, Outcome, Passage, Passing, PersonCommand, Told, Turn,
+};
 pub use question::{AppendFailed, Opened, StoreAnswer, StoreQuestion};
 
 /// The time of an input: monotonic for every deadline, wall clock only to stamp entries.
@@ -45,6 +47,8 @@ pub use question::{AppendFailed, Opened, StoreAnswer, StoreQuestion};
 pub struct Now {
     /// Milliseconds since the process started.
     pub mono: u64,
+    /// The same in microseconds: carried along with what is accepted now ([`Mark::accepted`]), and never decided by.
+    pub micros: u64,
     /// The wall clock.
     pub wall: Timestamp,
 }
@@ -388,8 +392,8 @@ pub enum Effect {
         slot: u32,
         /// The event.
         frame: Frame,
-        /// It may be dropped for a socket that lags.
-        volatile: bool,
+        /// Which entry it is; `None` for what is short-lived, which may be dropped for a socket that lags.
+        mark: Option<Mark>,
     },
     /// The answer to a socket's event.
     Ack {
@@ -528,6 +532,10 @@ pub enum Effect {
         users: Vec<UserId>,
     },
 
+    // ── to whoever counts ──
+    /// A room's log had a hole here, or has none any more.
+    Gap(Gap),
+
     // ── an alarm ──
     /// Two bodies were seen for one place of a log: this room must not be served until somebody has looked.
     Diverged {
@@ -535,6 +543,18 @@ pub enum Effect {
         room: RoomId,
         /// The place.
         seq: Seq,
+    },
+}
+
+/// A hole in what this node has of a room's log: entries that are in the log and did not come by themselves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gap {
+    /// The store is read for it.
+    Found,
+    /// Everything up to where the log was known to reach is delivered.
+    Repaired {
+        /// Since the first entry was missed, in milliseconds.
+        millis: u64,
     },
 }
 

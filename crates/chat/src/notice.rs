@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
-use protocol::entry::Draft;
+use protocol::entry::{Change, Draft, Entry};
 use protocol::envelope::Standing;
+use protocol::event::ServerEvent;
 use protocol::frame::Frame;
-use protocol::ids::{NodeId, RoomId, UserId};
+use protocol::ids::{ClientId, NodeId, RoomId, UserId};
 use protocol::message::{Message, Seq};
 use protocol::problem::Problem;
 use protocol::room::{Epoch, Head, LeaveReason, Member, ReadMarker, Room};
+use protocol::time::Timestamp;
 use protocol::user::{Presence, PresenceStatus};
 
 use crate::{ConnId, HubId, Origin};
@@ -34,6 +36,8 @@ pub enum HomeCommand {
         draft: Draft,
         /// Who waits.
         origin: Origin,
+        /// When this node took it from its sender ([`crate::Now::micros`]).
+        accepted: u64,
     },
     /// A socket lags behind its hub: what came after `after`?
     CatchUp {
@@ -228,6 +232,45 @@ pub struct Turn {
     pub frame: Frame,
     /// Who came or went by it.
     pub passage: Passage,
+    /// For whoever measures its way.
+    pub mark: Mark,
+}
+
+/// What is known again of an entry where it is delivered: carried along, and never decided by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mark {
+    /// Its actor's own name for it.
+    pub key: ClientId,
+    /// When its sender's node accepted it, by that node's wall clock.
+    pub at: Timestamp,
+    /// When this node took it from its sender ([`crate::Now::micros`]); `None` for what another node took, and for what
+    /// was read from the log.
+    pub accepted: Option<u64>,
+}
+
+impl Turn {
+    /// An entry as it is delivered.
+    pub(crate) fn of(room: RoomId, entry: Entry, accepted: Option<u64>) -> Self {
+        let seq = entry.seq;
+        let mark = Mark {
+            key: entry.key,
+            at: entry.at,
+            accepted,
+        };
+        let passage = match &entry.change {
+            Change::Joined { member } => Passage::Came(member.user_id),
+            Change::Left { user, reason, .. } => Passage::Went(*user, *reason),
+            Change::RoomDeleted => Passage::Closed,
+            _ => Passage::None,
+        };
+        let event = ServerEvent::of_entry(room, entry);
+        Self {
+            seq,
+            frame: Frame::event(event.name(), &event),
+            passage,
+            mark,
+        }
+    }
 }
 
 /// Who came or went by an entry.

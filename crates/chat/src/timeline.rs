@@ -23,6 +23,10 @@ pub(crate) struct Timeline {
     early: BTreeMap<Seq, Entry>,
     /// Since when something is missing.
     waiting_since: Option<u64>,
+    /// The log was read for what is missing.
+    fetched: bool,
+    /// How long what was fetched had been missing, once it is there.
+    repaired: Option<u64>,
 }
 
 impl Timeline {
@@ -32,6 +36,8 @@ impl Timeline {
             target: position,
             early: BTreeMap::new(),
             waiting_since: None,
+            fetched: false,
+            repaired: None,
         }
     }
 
@@ -65,8 +71,23 @@ impl Timeline {
     }
 
     fn update_waiting(&mut self, now: u64) {
-        self.waiting_since =
-            (self.target > self.position).then(|| self.waiting_since.unwrap_or(now));
+        if self.target > self.position {
+            self.waiting_since.get_or_insert(now);
+        } else if let Some(since) = self.waiting_since.take()
+            && std::mem::take(&mut self.fetched)
+        {
+            self.repaired = Some(now.saturating_sub(since));
+        }
+    }
+
+    /// What is missing is being fetched. Says whether that is news.
+    pub(crate) fn fetching(&mut self) -> bool {
+        self.waiting_since.is_some() && !std::mem::replace(&mut self.fetched, true)
+    }
+
+    /// How long a gap was open that has just been closed by fetching, in milliseconds; said once.
+    pub(crate) fn repaired(&mut self) -> Option<u64> {
+        self.repaired.take()
     }
 
     /// When the missing entries must be fetched; `None` while nothing is missing.
@@ -124,6 +145,21 @@ mod tests {
         assert_eq!(timeline.fetch_at(), Some(100 + HOLD_MILLIS));
         timeline.offer(entry(4), 115);
         assert_eq!(timeline.fetch_at(), None);
+    }
+
+    #[test]
+    fn only_a_gap_that_was_fetched_counts_as_repaired() {
+        let mut timeline = Timeline::new(3);
+        timeline.offer(entry(5), 100);
+        timeline.offer(entry(4), 110);
+        assert!(!timeline.fetching());
+        assert_eq!(timeline.repaired(), None);
+        timeline.offer(entry(7), 200);
+        assert!(timeline.fetching());
+        assert!(!timeline.fetching());
+        timeline.offer(entry(6), 250);
+        assert_eq!(timeline.repaired(), Some(50));
+        assert_eq!(timeline.repaired(), None);
     }
 
     #[test]

@@ -8,8 +8,8 @@
 use std::sync::Arc;
 
 use chat::{
-    AppendFailed, ConnId, Effect, HomeCommand, Hub, HubId, Input, Notice, Now, Opened, Passage,
-    Setup, StoreAnswer, StoreQuestion, Told, Turn, Who, home_of,
+    AppendFailed, ConnId, Effect, HomeCommand, Hub, HubId, Input, Mark, Notice, Now, Opened,
+    Passage, Setup, StoreAnswer, StoreQuestion, Told, Turn, Who, home_of,
 };
 use protocol::entry::{Draft, Entry, Intent};
 use protocol::event::client::Cursor;
@@ -57,6 +57,7 @@ impl Alone {
     fn tell(&mut self, input: Input) -> Vec<Effect> {
         let now = Now {
             mono: self.mono,
+            micros: self.mono * 1_000,
             wall: Timestamp(1_000_000 + self.mono as i64),
         };
         let mut effects = Vec::new();
@@ -198,6 +199,11 @@ fn turn(seq: Seq) -> Turn {
         seq,
         frame: Frame::event("entry", &seq),
         passage: Passage::None,
+        mark: Mark {
+            key: ClientId(Uuid::nil()),
+            at: Timestamp(0),
+            accepted: None,
+        },
     }
 }
 

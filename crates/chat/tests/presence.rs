@@ -55,6 +55,7 @@ impl Home {
     fn tell(&mut self, input: Input) -> Vec<Effect> {
         let now = Now {
             mono: self.mono,
+            micros: self.mono * 1_000,
             wall: Timestamp(WALL + self.mono as i64),
         };
         let mut effects = Vec::new();

@@ -69,6 +69,13 @@ pub enum Envelope {
         /// How; `None` when they have no connection there.
         standing: Option<Standing>,
     },
+    /// A node says something to itself, on a topic of its own that nobody else watches.
+    Canary {
+        /// A room that does not exist.
+        room: RoomId,
+        /// When, in microseconds by the node's own clock.
+        sent: u64,
+    },
     /// Sessions were signed out: their connections end.
     Revoked {
         /// Which.
@@ -138,7 +145,9 @@ impl Envelope {
     pub fn topic(&self) -> Topic {
         match self {
             Self::Grown { hint } => Topic::Room(hint.room),
-            Self::Typing { room, .. } | Self::Receipt { room, .. } => Topic::Room(*room),
+            Self::Typing { room, .. } | Self::Receipt { room, .. } | Self::Canary { room, .. } => {
+                Topic::Room(*room)
+            }
             Self::Added { user, .. } | Self::ReadOn { user, .. } | Self::Standing { user, .. } => {
                 Topic::People(slice_of(*user))
             }

@@ -42,6 +42,14 @@ impl Clock {
         }
     }
 
+    /// The same in microseconds, to compare with other machines by.
+    pub fn unix_us(&self) -> u64 {
+        match self {
+            Self::System => u64::try_from(since_1970().as_micros()).unwrap_or(u64::MAX),
+            Self::Manual(_) => self.unix_ms().saturating_mul(1_000),
+        }
+    }
+
     /// Whole seconds since 1970-01-01 UTC, as tokens count them.
     pub fn unix_seconds(&self) -> u64 {
         self.unix_ms() / 1000
@@ -49,11 +57,16 @@ impl Clock {
 
     /// Milliseconds since some fixed moment of this process; never goes back. For deadlines and durations.
     pub fn monotonic_ms(&self) -> u64 {
+        self.monotonic_us() / 1_000
+    }
+
+    /// The same in microseconds, to measure by.
+    pub fn monotonic_us(&self) -> u64 {
         match self {
             Self::System => {
-                u64::try_from(MONOTONIC_START.elapsed().as_millis()).unwrap_or(u64::MAX)
+                u64::try_from(MONOTONIC_START.elapsed().as_micros()).unwrap_or(u64::MAX)
             }
-            Self::Manual(hands) => hands.monotonic_ms.load(Ordering::SeqCst),
+            Self::Manual(hands) => hands.monotonic_ms.load(Ordering::SeqCst) * 1_000,
         }
     }
 }
@@ -76,12 +89,13 @@ impl ManualClock {
     clippy::disallowed_methods,
     reason = "the one place that may read the wall clock"
 )]
+fn since_1970() -> Duration {
+    let now = SystemTime::now();
+    now.duration_since(UNIX_EPOCH).unwrap_or_default()
+}
+
 fn system_unix_ms() -> u64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| {
-            u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
-        })
+    u64::try_from(since_1970().as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

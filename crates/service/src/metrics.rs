@@ -20,8 +20,11 @@
 //! metrics.problems.with("rate_limited").increment(1);
 //! ```
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::fs;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 
 pub use metrics::{Counter, Gauge, Histogram};
@@ -33,6 +36,10 @@ use crate::drain::Drain;
 /// Bounds of every `…_seconds` histogram: from a function call to a client's patience.
 const SECONDS: [f64; 15] = [
     0.000_1, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
+];
+/// Bounds of every `…_age_seconds` histogram: from an instant to the life of a code.
+const AGES: [f64; 12] = [
+    0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0,
 ];
 /// Bounds of every `…_bytes` histogram: from an empty frame to the greatest outbox.
 const BYTES: [f64; 8] = [
@@ -85,6 +92,7 @@ pub fn install() -> Result<Metrics, MetricsError> {
 fn builder() -> Result<PrometheusBuilder, BuildError> {
     let suffix = |text: &str| Matcher::Suffix(text.to_owned());
     PrometheusBuilder::new()
+        .set_buckets_for_metric(suffix("_age_seconds"), &AGES)?
         .set_buckets_for_metric(suffix("_seconds"), &SECONDS)?
         .set_buckets_for_metric(suffix("_bytes"), &BYTES)?
         .set_buckets_for_metric(suffix("_size"), &SIZES)
@@ -94,7 +102,12 @@ impl Metrics {
     /// Everything in the text format of Prometheus.
     pub fn render(&self) -> String {
         measure_process();
-        self.handle.render()
+        let mut page = self.handle.render();
+        let spreads = SPREADS.lock().unwrap_or_else(PoisonError::into_inner);
+        for spread in spreads.values() {
+            spread.render(&mut page);
+        }
+        page
     }
 
     /// Keeps the memory of histograms bounded, until the process stops.
@@ -120,6 +133,77 @@ impl CounterBy {
     /// The counter for one value of the label. Looks it up each time: keep it where that happens often.
     pub fn with(&self, value: &'static str) -> Counter {
         counter!(self.name, vec![Label::from_static_parts(self.label, value)])
+    }
+}
+
+/// Every spread of this process, by name.
+static SPREADS: LazyLock<Mutex<BTreeMap<&'static str, Spread>>> = LazyLock::new(Mutex::default);
+
+/// A histogram of seconds for what happens to many at once: any number of equal observations is one search among 15
+/// bounds and two additions, without a lock and without memory that grows. Other histograms keep every single observation
+/// until it is folded, which is too much for one a delivery. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Spread(Arc<Counts>);
+
+#[derive(Debug)]
+struct Counts {
+    name: &'static str,
+    doc: String,
+    /// Observations up to each bound and above the one before; the last is for what is beyond them all.
+    buckets: [AtomicU64; SECONDS.len() + 1],
+    sum_nanos: AtomicU64,
+}
+
+impl Spread {
+    /// So many of them took so long.
+    pub fn record_many(&self, took: Duration, count: u64) {
+        let seconds = took.as_secs_f64();
+        let bucket = SECONDS.partition_point(|bound| *bound < seconds);
+        let nanos = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
+        self.0.buckets[bucket].fetch_add(count, Relaxed);
+        let sum = nanos.saturating_mul(count);
+        self.0.sum_nanos.fetch_add(sum, Relaxed);
+    }
+
+    /// Observations so far.
+    pub fn count(&self) -> u64 {
+        let counts = self.0.buckets.iter();
+        counts.map(|bucket| bucket.load(Relaxed)).sum()
+    }
+
+    fn render(&self, page: &mut String) {
+        let Counts {
+            name, doc, buckets, ..
+        } = &*self.0;
+        let mut text = format!("# HELP {name} {doc}\n# TYPE {name} histogram\n");
+        let mut count = 0;
+        let bounds = SECONDS.iter().map(f64::to_string);
+        for (bucket, bound) in buckets.iter().zip(bounds.chain(["+Inf".to_owned()])) {
+            count += bucket.load(Relaxed);
+            text += &format!("{name}_bucket{{le=\"{bound}\"}} {count}\n");
+        }
+        let sum = Duration::from_nanos(self.0.sum_nanos.load(Relaxed)).as_secs_f64();
+        text += &format!("{name}_sum {sum}\n{name}_count {count}\n\n");
+        page.push_str(&text);
+    }
+}
+
+impl Metric for Spread {
+    fn register(
+        name: &'static str,
+        _labels: &'static [(&'static str, &'static str)],
+        doc: &str,
+    ) -> Self {
+        let mut spreads = SPREADS.lock().unwrap_or_else(PoisonError::into_inner);
+        let made = || {
+            Self(Arc::new(Counts {
+                name,
+                doc: doc.to_owned(),
+                buckets: Default::default(),
+                sum_nanos: AtomicU64::new(0),
+            }))
+        };
+        spreads.entry(name).or_insert_with(made).clone()
     }
 }
 
@@ -171,6 +255,9 @@ const INTRODUCTION: &str = "\
 
 `/metrics` on the admin listener, in the text format of Prometheus. Labels are fixed words of the program and never hold
 anything that a client sent, so the number of series is bounded by the code.
+
+Histograms of `…_seconds` have the bounds 0.1, 0.5, 1, 2.5, 5, 10, 25, 50, 100, 250 and 500 ms, 1, 2.5, 5 and 10 s: from one
+write to a client's patience. Those of `…_age_seconds` go from 50 ms to 5 min, the life of a code.
 ";
 
 /// The whole of docs/metrics.md, from the title and the metrics of each part.
@@ -199,7 +286,10 @@ pub fn reference(parts: &[(&str, &[Documented])]) -> String {
                     format!("{label}{of}{}", values.join(", "))
                 })
                 .collect();
-            let kind = metric.kind.trim_end_matches("By").to_lowercase();
+            let kind = match metric.kind {
+                "Spread" => "histogram".to_owned(),
+                kind => kind.trim_end_matches("By").to_lowercase(),
+            };
             page += &format!(
                 "| `{}` | {kind} | {} | {} |\n",
                 metric.name,
@@ -394,6 +484,8 @@ mod tests {
             problems: CounterBy = "demo_problems_total" { "code" = "" },
             /// Time to the ack.
             ack: Histogram = "demo_ack_seconds",
+            /// Time to the sockets.
+            reached: Spread = "demo_reached_seconds",
         }
     }
 
@@ -411,6 +503,8 @@ mod tests {
             demo.slow.increment(2);
             demo.problems.with("rate_limited").increment(5);
             demo.ack.record(0.02);
+            demo.reached.record_many(Duration::from_millis(1), 500);
+            demo.reached.record_many(Duration::from_secs(60), 2);
             metrics.render()
         });
         for line in [
@@ -422,6 +516,13 @@ mod tests {
             "demo_ack_seconds_bucket{le=\"0.01\"} 0",
             "demo_ack_seconds_bucket{le=\"0.025\"} 1",
             "chatify_build_info{version=\"1.2.3\"} 1",
+            "# TYPE demo_reached_seconds histogram",
+            "demo_reached_seconds_bucket{le=\"0.0005\"} 0",
+            "demo_reached_seconds_bucket{le=\"0.001\"} 500",
+            "demo_reached_seconds_bucket{le=\"10\"} 500",
+            "demo_reached_seconds_bucket{le=\"+Inf\"} 502",
+            "demo_reached_seconds_sum 120.5",
+            "demo_reached_seconds_count 502",
         ] {
             assert!(
                 page.lines().any(|given| given == line),
@@ -439,6 +540,7 @@ mod tests {
             "| `demo_open` | gauge |  | Connections that are open now. |",
             "| `demo_refused_total` | counter | reason: full, slow | Sends refused. |",
             "| `demo_problems_total` | counter | code | Problems by code. |",
+            "| `demo_reached_seconds` | histogram |  | Time to the sockets. |",
             "| `process_open_fds` | gauge |  | File descriptors that are open. |",
         ] {
             assert_eq!(

@@ -3,6 +3,7 @@
 //! Everything that must survive lies behind [`Store`]. A backend is chosen by URL in [`open`]; every backend passes
 //! `tests/contract.rs`. Callers act on the kind of a [`StoreError`] and never on its text.
 
+mod audit;
 mod body;
 mod error;
 mod facts;
@@ -18,6 +19,7 @@ mod whole;
 
 use std::sync::Arc;
 
+pub use audit::{Audit, AuditRow};
 pub use error::StoreError;
 pub use facts::{ChallengeRow, Facts, KeptAnswer, KeyRow, MailJobRow, MailState};
 pub use log::{Append, AppendError, Found, Log, Opened, Page, Side};
@@ -28,13 +30,26 @@ pub use users::{NewSession, Refresh, Revoke, SessionRow, UserPatch, Users};
 pub use whole::{RoomKey, UserRow, Whole};
 
 /// All that a node or auth keeps, in one object-safe handle that any task may share.
-pub trait Store: Log + Rooms + Users + Facts + Whole + Send + Sync + 'static {
+pub trait Store: Log + Rooms + Users + Facts + Audit + Whole + Send + Sync + 'static {
     /// Whether writes are taken now; feeds readiness. Cheap, never blocks.
     fn healthy(&self) -> bool;
+    /// How the backend is doing, for metrics. Cheap, never blocks.
+    fn stats(&self) -> Stats;
     /// Ends the backend after what was accepted is durable. Later calls fail as unavailable.
     fn close(&self) -> Future<'_, ()>;
     /// Makes many people, devices and rooms in one step, all or nothing. `Conflict` if one of them exists already.
     fn seed(&self, batch: SeedBatch) -> Answer<'_, ()>;
+}
+
+/// How a backend is doing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Operations on a server that have not ended; 0 for a backend without a server.
+    pub running: usize,
+    /// Those of them that nobody waits for any more: their callers were told at the deadline, or have gone.
+    pub orphans: usize,
+    /// The topology is weak, and that was allowed: acknowledged messages may be lost.
+    pub degraded: bool,
 }
 
 /// What every call returns: it may be polled on any thread and dropped at any await without harm to the store.

@@ -26,7 +26,7 @@ use protocol::entry::Change;
 use protocol::message::{Reaction, SEQ_MAX};
 use protocol::room::{LeaveReason, Role, RoomType};
 use store::mongo::{Mongo, Options};
-use store::{AppendError, StoreError};
+use store::{AppendError, Store as _, StoreError};
 
 const PROJECTIONS: [&str; 4] = ["members", "versions", "mentions", "rooms"];
 

@@ -147,6 +147,9 @@ pub trait Application: Sized + 'static {
     /// Everything that was there is handled; the outboxes are flushed next.
     fn on_turn_end(&mut self, _sockets: &mut Sockets) {}
 
+    /// What this turn put into outboxes is written, as far as the kernel took it and as clients poll.
+    fn on_written(&mut self, _sockets: &mut Sockets) {}
+
     /// Comes every `ServerConfig::tick`. `now` is the time since the shard's start.
     fn on_tick(&mut self, _sockets: &mut Sockets, _now: Duration) {}
 

@@ -46,6 +46,8 @@ counted! {
     frames_in,
     /// Their bytes.
     bytes_in,
+    /// Level: bytes in outboxes.
+    outbox_bytes,
     /// Frames put into outboxes.
     frames_out,
     /// Bytes the kernel took.

@@ -84,7 +84,7 @@ fn caller(ports: &Ports, headers: &HeaderMap) -> Result<Caller, Problem> {
     })
 }
 
-fn bearer(headers: &HeaderMap) -> Result<&str, TokenRefused> {
+pub(crate) fn bearer(headers: &HeaderMap) -> Result<&str, TokenRefused> {
     let value = headers
         .get(header::AUTHORIZATION)
         .ok_or(TokenRefused::Missing)?;

@@ -3,6 +3,7 @@
 //! Every route is registered together with its description, so that none can be missing in the document. Changes of a
 //! room go through its home and never straight to the store.
 
+pub mod admin;
 mod answer;
 mod caller;
 mod documents;

@@ -34,6 +34,8 @@ groups! {
     /// What every call of a signed-in person may be told.
     Signed => InvalidRequest, TokenInQuery, TokenMissing, TokenInvalid, TokenExpired, SessionRevoked, RateLimited,
         Internal, Unavailable;
+    /// What every call of an administrator may be told.
+    Administering => InvalidRequest, TokenInQuery, TokenMissing, TokenInvalid, TokenExpired, Forbidden, Internal, Unavailable;
     /// What a call with a body may be told.
     Bodies => InvalidJson, PayloadTooLarge, UnsupportedMediaType;
     /// What a call with an `Idempotency-Key` may be told.

@@ -1,7 +1,7 @@
 //! Rate limits of REST, held over the whole cluster. The pace of changes within one room is the room's own (`chat`).
 
 use std::net::{IpAddr, Ipv4Addr};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use axum::extract::{MatchedPath, Request, State};
@@ -11,9 +11,11 @@ use axum::response::{IntoResponse, Response};
 use bus::limits::{Policy, Verdict};
 use protocol::problem::{Code, Problem};
 use service::http::{ClientAddress, limited_address};
+use service::metrics::Counter;
 
 use super::answer::Refused;
 use super::caller;
+use crate::NodeMetrics;
 use crate::ports::Ports;
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -26,6 +28,9 @@ pub(crate) const SEARCHES: Policy = Policy::even("searches", 60, MINUTE);
 pub(crate) const ROOMS: Policy = Policy::even("rooms", 30, MINUTE);
 /// Calls without a valid token, by address.
 pub(crate) const STRANGERS: Policy = Policy::even("strangers", 300, MINUTE);
+
+/// Counts refusals; looked up once, since a flood of them must stay cheap.
+static LIMITED: LazyLock<Counter> = LazyLock::new(|| NodeMetrics::register().limited_calls);
 
 /// Every budget, for `GET /v1/limits`.
 pub(crate) const ALL: [Policy; 4] = [CALLS, SEARCHES, ROOMS, STRANGERS];
@@ -47,6 +52,7 @@ pub(crate) async fn throttle(
     let mut response = if verdict.allowed {
         next.run(request).await
     } else {
+        LIMITED.increment(1);
         let detail = format!(
             "more than {} calls in {} s",
             policy.limit,

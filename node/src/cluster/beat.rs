@@ -29,6 +29,9 @@ pub(super) async fn beat(line: Arc<Line>, shards: Vec<ShardHandle<Mail>>) {
         let alive = match list(&line).await {
             Ok(alive) => {
                 taken_at = Instant::now();
+                let me = line.me();
+                line.canary
+                    .judge(alive.iter().any(|card| card.id != me && card.hears));
                 line.metrics.peers_alive.set(alive.len() as f64);
                 let ids = alive.iter().map(|card| card.id).collect();
                 publish(&line, alive);
@@ -36,6 +39,7 @@ pub(super) async fn beat(line: Arc<Line>, shards: Vec<ShardHandle<Mail>>) {
             }
             Err(away) => {
                 warn!(%away, "this node's lease was not renewed");
+                line.canary.judge(false);
                 if taken_at.elapsed() < AWAY_AFTER {
                     continue;
                 }
@@ -62,7 +66,11 @@ pub(super) async fn beat(line: Arc<Line>, shards: Vec<ShardHandle<Mail>>) {
 
 /// All that are alive, by number.
 async fn list(line: &Line) -> Result<Vec<NodeCard>, Away> {
-    let beat = timeout(CALL_DEADLINE, line.roster.beat(line.card.clone())).await;
+    let card = NodeCard {
+        hears: !line.canary.is_stalled(),
+        ..line.card.clone()
+    };
+    let beat = timeout(CALL_DEADLINE, line.roster.beat(card)).await;
     let mut alive = beat.map_err(|_| Away("no answer".to_owned()))??;
     alive.sort_unstable_by_key(|card| card.id);
     Ok(alive)

@@ -58,9 +58,18 @@ struct Ears {
 impl Ears {
     fn heard(&mut self, event: BusEvent) {
         match event {
+            BusEvent::Said(Envelope::Canary { room, sent }) => {
+                let took = self.line.canary.heard(room, sent);
+                if let Some(took) = took {
+                    self.line.metrics.canary.record(took);
+                }
+            }
             BusEvent::Said(envelope) => {
                 self.line.metrics.hints_received.increment(1);
                 self.hear(envelope);
+            }
+            BusEvent::Watched(Topic::Room(room)) if self.line.canary.owns(room) => {
+                self.line.canary.watched(room);
             }
             BusEvent::Watched(Topic::Room(room)) => {
                 self.tell_home(room.as_u128(), Input::Watched { room });
@@ -120,6 +129,8 @@ impl Ears {
                 let command = PersonCommand::Stands { node, standing };
                 self.tell_home(user.as_u128(), Input::Person { user, command });
             }
+            // Heard above.
+            Envelope::Canary { .. } => {}
             Envelope::Revoked { sessions, reason } => {
                 if !self.said.revoked(sessions, &reason) {
                     self.line.metrics.hints_dropped.increment(1);

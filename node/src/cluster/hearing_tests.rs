@@ -86,6 +86,7 @@ async fn a_shard_that_lost_something_is_told_so_as_soon_as_it_can_be() {
         id: NodeId(1),
         name: "node".to_owned(),
         url: "http://node.test".to_owned(),
+        hears: true,
     };
     let cluster = Cluster::new(bus.clone(), Arc::new(LocalRoster::new()), card);
     let line = Arc::new(Line::new(cluster, NodeMetrics::register()));

@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use tracing::warn;
 
 use super::Cluster;
+use super::canary::Canary;
 use super::standings::Desk;
 use crate::metrics::NodeMetrics;
 
@@ -27,6 +28,7 @@ pub(crate) struct Line {
     pub(super) peers: watch::Sender<Arc<[NodeCard]>>,
     pub(super) desk: Desk,
     pub(super) metrics: NodeMetrics,
+    pub(super) canary: Canary,
     /// How many hubs of this node want each slice of people. Held while the bus is told, so that two hubs that change
     /// their minds at once leave it right; a hub does so at most twice a minute and slice.
     slices: Mutex<BTreeMap<u8, u8>>,
@@ -41,6 +43,7 @@ impl Line {
             peers: cluster.peers,
             desk: Desk::default(),
             metrics,
+            canary: Canary::new(cluster.hearing),
             slices: Mutex::default(),
         }
     }

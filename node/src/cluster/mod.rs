@@ -1,11 +1,12 @@
 //! A node among others: what its shards say goes to the bus and the roster, what those say comes back as mail.
 //!
-//! A node by itself has none of this. Four tasks on the backend runtime, each in its file: [`hearing`] (the bus's
-//! events to the shards), [`beat`] (this node's lease, and who else is alive), [`standings`] (how people stand here,
+//! A node by itself has none of this. Five tasks on the backend runtime, each in its file: [`hearing`] (the bus's
+//! events to the shards), [`canary`] (whether this node hears itself), [`beat`] (this node's lease, and who else is alive), [`standings`] (how people stand here,
 //! kept in the roster), [`revocations`] (sign-outs, by the bus and by looking). The shards never wait for any of them,
 //! and nothing here is the truth: whatever is lost is found again in the store or in the roster.
 
 mod beat;
+mod canary;
 mod hearing;
 #[cfg(test)]
 mod hearing_tests;
@@ -20,6 +21,7 @@ use bus::hints::Bus;
 use bus::roster::{NodeCard, Roster};
 use protocol::ids::NodeId;
 use service::drain::Drain;
+use service::readiness::Check;
 use tokio::sync::watch;
 use transport::{Elsewhere, ShardHandle};
 
@@ -37,6 +39,8 @@ pub struct Cluster {
     pub card: NodeCard,
     /// Passes requests on whose sid names another node; made with [`Cluster::peers`].
     pub elsewhere: Option<Arc<dyn Elsewhere>>,
+    /// Fails while this node alone does not hear the bus.
+    pub hearing: Option<Check>,
     peers: watch::Sender<Arc<[NodeCard]>>,
 }
 
@@ -48,6 +52,7 @@ impl Cluster {
             roster,
             card,
             elsewhere: None,
+            hearing: None,
             peers: watch::Sender::new(Arc::from([])),
         }
     }
@@ -114,6 +119,7 @@ impl Tasks {
         let (said, to_revoke) = revocations::channel();
         let line = line.clone();
         let (at_bus, at_roster, at_desk) = (line.clone(), line.clone(), line.clone());
+        let at_canary = line.clone();
         let spawn = |name, task: store::Future<'static, ()>| {
             let mut gone = gone.subscribe();
             drain.spawn(name, async move {
@@ -126,6 +132,7 @@ impl Tasks {
         };
         let all = shards.to_vec();
         spawn("bus", Box::pin(hearing::hear(at_bus, all, said)));
+        spawn("canary", Box::pin(canary::sing(at_canary)));
         let all = shards.to_vec();
         spawn("beats", Box::pin(beat::beat(at_roster, all)));
         spawn("standings", Box::pin(standings::keep(at_desk)));

@@ -16,6 +16,7 @@ use transport::{MailboxFull, ShardHandle};
 
 use crate::cluster::Line;
 use crate::ports::{BoxFuture, Hubs};
+use crate::trail::{self, Trail, Wanted};
 
 /// Tries to post what must not be dropped, and the pause between them: a mailbox that is full for 5 s has other worries.
 const POST_TRIES: u32 = 500;
@@ -41,6 +42,13 @@ pub(crate) enum Mail {
         user: UserId,
         /// Who waits.
         reply: oneshot::Sender<Presence>,
+    },
+    /// An administrator wants to know which way an entry went.
+    Trail {
+        /// Which.
+        wanted: Wanted,
+        /// Who waits.
+        reply: oneshot::Sender<Option<Trail>>,
     },
     /// The answer to a socket's question was worked out elsewhere.
     Answer {
@@ -88,6 +96,24 @@ impl Doors {
     fn home(&self, key: u128) -> Option<&ShardHandle<Mail>> {
         let shards = &self.open.get()?.shards;
         shards.get(usize::from(home_of(key, shards.len() as u8).0))
+    }
+
+    /// What all shards of this node know of an entry's way; `None` when it is none of the last that they saw.
+    pub(crate) async fn trail(&self, wanted: Wanted) -> Option<Trail> {
+        let shards = self.open.get().map(|open| &open.shards);
+        let mut asked = Vec::new();
+        for shard in shards.into_iter().flatten() {
+            let (reply, trail) = oneshot::channel();
+            // A shard that is too busy to be asked is left out: the others still tell a part of it.
+            if shard.post(Mail::Trail { wanted, reply }).is_ok() {
+                asked.push(trail);
+            }
+        }
+        let mut found = Vec::new();
+        for trail in asked {
+            found.extend(trail.await.ok().flatten());
+        }
+        trail::merged(found)
     }
 
     /// News that is worth a warning when it cannot be posted, and nothing more: clients find it at their next connect.

@@ -8,9 +8,11 @@ mod asking;
 mod mail;
 mod perform;
 mod reading;
+mod timing;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
 use chat::{Asked, ConnId, Effect, Hub, Input, Now, Outcome, Setup};
@@ -24,9 +26,11 @@ use transport::{Application, CloseReason, ConnectRequest, Event, ShardHandle, So
 
 use crate::cluster::Line;
 use crate::metrics::NodeMetrics;
+use crate::otlp::Spans;
 use crate::ports::Ports;
 pub use mail::Doors;
 pub(crate) use mail::{Mail, post_all};
+use timing::Timing;
 
 /// Mail that could not be posted to another shard and waits here, in order.
 const BACKLOG_MAX: usize = 65_536;
@@ -43,8 +47,21 @@ pub(crate) struct Shared {
     pub(crate) name: String,
     /// The other nodes, if there are any.
     pub(crate) line: Option<Arc<Line>>,
+    /// Where traces are exported, if they are.
+    pub(crate) spans: Option<Spans>,
+    /// What each shard shows of itself, by its number.
+    pub(crate) levels: Box<[Levels]>,
     /// Reads for sockets that are under way on this node; beyond the bound sockets are told to try again.
     pub(crate) reads: Arc<tokio::sync::Semaphore>,
+}
+
+/// What a shard shows of itself, renewed with each tick.
+#[derive(Debug, Default)]
+pub(crate) struct Levels {
+    /// People whose home it is and who are here.
+    pub(crate) people: AtomicUsize,
+    /// Sockets that are being caught up.
+    pub(crate) lagging: AtomicUsize,
 }
 
 /// See the module.
@@ -61,6 +78,7 @@ pub(crate) struct Shard {
     calls: BTreeMap<u64, oneshot::Sender<Result<Outcome, Problem>>>,
     looks: BTreeMap<u64, oneshot::Sender<Presence>>,
     next_call: u64,
+    timing: Timing,
 }
 
 impl Shard {
@@ -90,25 +108,29 @@ impl Shard {
             calls: BTreeMap::new(),
             looks: BTreeMap::new(),
             next_call: 0,
+            timing: Timing::default(),
         }
     }
 
     fn now(&self) -> Now {
+        let micros = self.shared.ports.clock.monotonic_us();
         Now {
-            mono: self.shared.ports.clock.monotonic_ms(),
+            mono: micros / 1_000,
+            micros,
             wall: self.shared.ports.now(),
         }
     }
 
     /// Handles an input and everything that follows from it on this shard.
     fn handle(&mut self, sockets: &mut Sockets, input: Input) {
-        self.own.push_back(input);
         let now = self.now();
+        self.took(now, &input);
+        self.own.push_back(input);
         while let Some(input) = self.own.pop_front() {
             let mut effects = std::mem::take(&mut self.effects);
             self.hub.handle(now, input, &mut effects);
             for effect in effects.drain(..) {
-                self.perform(sockets, effect);
+                self.perform(sockets, now, effect);
             }
             self.effects = effects;
         }
@@ -242,6 +264,11 @@ impl Application for Shard {
                 let command = chat::PersonCommand::Look { call };
                 self.handle(sockets, Input::Person { user, command });
             }
+            Mail::Trail { wanted, reply } => {
+                if reply.send(self.trail(wanted)).is_err() {
+                    debug!("a caller did not wait for its answer");
+                }
+            }
             Mail::Answer { asked, frame } => {
                 sockets.send(socket(asked.conn), frame);
             }
@@ -252,8 +279,16 @@ impl Application for Shard {
         self.post_backlogs();
     }
 
+    fn on_written(&mut self, _sockets: &mut Sockets) {
+        self.written();
+    }
+
     fn on_tick(&mut self, sockets: &mut Sockets, _now: Duration) {
         self.post_backlogs();
+        if let Some(levels) = self.shared.levels.get(usize::from(self.me)) {
+            levels.people.store(self.hub.people_here(), Relaxed);
+            levels.lagging.store(self.hub.sockets_lagging(), Relaxed);
+        }
         if self
             .hub
             .next_deadline()

@@ -1,6 +1,9 @@
 //! The only place where decisions of the domain become I/O.
 
-use chat::{AppendFailed, Close, Effect, Input, Opened, StoreAnswer, StoreQuestion, home_of};
+use chat::{
+    AppendFailed, Close, Effect, Gap, Input, Notice, Now, Opened, StoreAnswer, StoreQuestion,
+    home_of,
+};
 use protocol::event::ServerEvent;
 use protocol::frame::Frame;
 use protocol::ids::{RoomId, UserId};
@@ -21,7 +24,7 @@ const LOAD_PAUSE: std::time::Duration = std::time::Duration::from_millis(100);
 const REPOST_PAUSE: std::time::Duration = std::time::Duration::from_millis(5);
 
 impl Shard {
-    pub(super) fn perform(&mut self, sockets: &mut Sockets, effect: Effect) {
+    pub(super) fn perform(&mut self, sockets: &mut Sockets, now: Now, effect: Effect) {
         let hubs = self.doors.len() as u8;
         match effect {
             Effect::Accept { conn } => {
@@ -33,15 +36,16 @@ impl Shard {
             Effect::Deliver {
                 slot,
                 frame,
-                volatile: false,
+                mark: Some(mark),
             } => {
                 let count = sockets.broadcast_slots(self.hub.sockets_in(slot), &frame);
                 self.shared.metrics.deliveries.increment(count as u64);
+                self.timing.delivered(mark, count);
             }
             Effect::Deliver {
                 slot,
                 frame,
-                volatile: true,
+                mark: None,
             } => {
                 for index in self.hub.sockets_in(slot) {
                     if let Some(conn) = self.hub.socket_at(*index) {
@@ -73,8 +77,14 @@ impl Shard {
                     Input::Person { user, command },
                 );
             }
-            Effect::ToHub { hub, notice } => self.post(hub.0, Input::Notice(notice)),
+            Effect::ToHub { hub, notice } => {
+                if let Notice::Outcome { result, .. } = &notice {
+                    self.settled(result);
+                }
+                self.post(hub.0, Input::Notice(notice));
+            }
             Effect::Answer { call, result } => {
+                self.settled(&result);
                 if let Some(reply) = self.calls.remove(&call)
                     && reply.send(result).is_err()
                 {
@@ -92,7 +102,10 @@ impl Shard {
                 room,
                 ticket,
                 question,
-            } => self.ask(room, ticket, question),
+            } => {
+                self.asked(now, (room, ticket), &question);
+                self.ask(room, ticket, question);
+            }
             Effect::LoadRooms { conn, user } => {
                 let store = self.shared.ports.store.clone();
                 self.spawn(async move {
@@ -124,6 +137,11 @@ impl Shard {
                     Input::Heads { heads }
                 });
             }
+            Effect::Gap(Gap::Found) => self.shared.metrics.gaps_found.increment(1),
+            Effect::Gap(Gap::Repaired { millis }) => {
+                let took = std::time::Duration::from_millis(millis);
+                self.shared.metrics.gap_repair.record(took);
+            }
             Effect::Diverged { room, seq } => {
                 self.shared.metrics.diverged.increment(1);
                 error!(%room, seq, "two bodies were seen for one place of a log");
@@ -138,8 +156,13 @@ impl Shard {
                     Input::StandingsRead { users, found }
                 });
             }
-            Effect::Publish(_)
-            | Effect::PublishPassing { .. }
+            Effect::Publish(hint) => {
+                if let Some(line) = self.shared.line.clone() {
+                    self.published(now, &hint);
+                    line.perform(Effect::Publish(hint));
+                }
+            }
+            Effect::PublishPassing { .. }
             | Effect::PublishTold { .. }
             | Effect::Watch { .. }
             | Effect::Unwatch { .. }
@@ -158,10 +181,7 @@ impl Shard {
         let store = self.shared.ports.store.clone();
         let metrics = &self.shared.metrics;
         match &question {
-            StoreQuestion::Append { entries, .. } => {
-                metrics.append_batches.increment(1);
-                metrics.append_entries.increment(entries.len() as u64);
-            }
+            StoreQuestion::Append { .. } => metrics.append_tries.increment(1),
             StoreQuestion::Entries { .. } => metrics.gap_reads.increment(1),
             _ => {}
         }

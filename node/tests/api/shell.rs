@@ -124,6 +124,7 @@ async fn run(
             hub.handle(
                 Now {
                     mono: next,
+                    micros: next * 1_000,
                     wall: at,
                 },
                 input,

@@ -33,6 +33,7 @@ pub(crate) struct World {
     pub(crate) hands: ManualClock,
     signer: Signer,
     people: AtomicU64,
+    ports: Box<dyn Fn() -> Ports + Send + Sync>,
 }
 
 /// Somebody who is signed in.
@@ -128,17 +129,18 @@ impl World {
         let (_, keys) = watch::channel(Arc::new(keys));
         let (clock, hands) = Clock::manual(TODAY.0 as u64);
         let revoked = Arc::new(RevokedSessions::default());
-        let ports = Ports {
-            store: store.clone(),
-            hubs: hub.clone(),
-            keys: keys.into(),
-            revoked: revoked.clone(),
-            limiter,
-            clock,
-            settings,
+        let (kept, at_hub, of_revoked) = (store.clone(), hub.clone(), revoked.clone());
+        let ports = move || Ports {
+            store: kept.clone(),
+            hubs: at_hub.clone(),
+            keys: keys.clone().into(),
+            revoked: of_revoked.clone(),
+            limiter: limiter.clone(),
+            clock: clock.clone(),
+            settings: settings.clone(),
             documents: Documents::with([]),
         };
-        let router = node::api::router(Arc::new(ports));
+        let router = node::api::router(Arc::new(ports()));
         Self {
             router,
             store,
@@ -147,7 +149,13 @@ impl World {
             hands,
             signer,
             people: AtomicU64::new(0),
+            ports: Box::new(ports),
         }
+    }
+
+    /// What the API is given, once more.
+    pub(crate) fn ports(&self) -> Ports {
+        (self.ports)()
     }
 
     pub(crate) async fn person(&self, name: &str) -> Person {

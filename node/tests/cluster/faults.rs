@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex};
 
 use bus::Future;
 use bus::hints::{Bus, EVENTS_MAX, Events};
-use bus::hints_local::LocalBus;
 use bus::roster::{Away, NodeCard, Roster};
 use bus::roster_local::LocalRoster;
 use protocol::envelope::{Envelope, Standing, Topic};
@@ -29,20 +28,34 @@ pub(crate) enum Drops {
 
 /// One node's bus.
 pub(crate) struct FaultyBus {
-    inner: LocalBus,
+    inner: Arc<dyn Bus>,
     watched: Mutex<BTreeSet<Topic>>,
     drops: AtomicU8,
     cut: AtomicBool,
+    deaf: AtomicBool,
 }
 
 impl FaultyBus {
-    pub(crate) fn new(inner: LocalBus) -> Self {
+    pub(crate) fn new(inner: Arc<dyn Bus>) -> Self {
         Self {
             inner,
             watched: Mutex::default(),
             drops: AtomicU8::new(Drops::Nothing as u8),
             cut: AtomicBool::new(false),
+            deaf: AtomicBool::new(false),
         }
+    }
+
+    /// Nothing comes any more, and nobody is told, until somebody distrusts it.
+    pub(crate) fn go_deaf(&self) {
+        self.deaf.store(true, SeqCst);
+        for topic in &*self.watched.lock().unwrap() {
+            self.inner.unwatch(*topic);
+        }
+    }
+
+    pub(crate) fn is_deaf(&self) -> bool {
+        self.deaf.load(SeqCst)
     }
 
     pub(crate) fn drops(&self, what: Drops) {
@@ -107,6 +120,13 @@ impl Bus for FaultyBus {
 
     fn events(&self) -> Events {
         self.inner.events()
+    }
+
+    fn distrust(&self, topics: &[Topic]) {
+        self.inner.distrust(topics);
+        if self.deaf.swap(false, SeqCst) {
+            self.mend();
+        }
     }
 
     fn healthy(&self) -> bool {

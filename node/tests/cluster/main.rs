@@ -8,9 +8,17 @@
 )]
 
 mod faults;
+mod ghost;
 mod messages;
 mod people;
+#[path = "../../../crates/bus/tests/broker/proxy.rs"]
+#[allow(
+    dead_code,
+    reason = "shared with the tests of the bus, which use all of it"
+)]
+mod proxy;
 mod sessions;
 mod socket;
 mod strays;
 mod town;
+mod trace;

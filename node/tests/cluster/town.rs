@@ -7,11 +7,14 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
+use bus::hints::Bus;
 use bus::hints_local::LocalBus;
 use bus::limits::Unlimited;
 use bus::roster::{NodeCard, Roster as _};
 use bus::roster_local::LocalRoster;
 use http::Request;
+use node::api::admin::token::{AdminKey, Grant, Scope};
+use node::api::admin::{self, AdminPorts};
 use node::cluster::{Cluster, Peers};
 use node::contract::Documents;
 use node::ports::{Hubs, Ports, Settings};
@@ -45,7 +48,7 @@ pub(crate) struct Place {
     pub(crate) id: NodeId,
     doors: Doors,
     router: Router,
-    drain: Drain,
+    pub(crate) drain: Drain,
 }
 
 /// All of them.
@@ -90,6 +93,17 @@ impl Town {
     }
 
     pub(crate) async fn with(nodes: usize, settings: Settings) -> Self {
+        let buses = LocalBus::cluster(nodes).into_iter();
+        Self::on(
+            buses.map(|bus| Arc::new(bus) as Arc<dyn Bus>).collect(),
+            settings,
+        )
+        .await
+    }
+
+    /// A node on each of these buses, which know each other.
+    pub(crate) async fn on(buses: Vec<Arc<dyn Bus>>, settings: Settings) -> Self {
+        let nodes = buses.len();
         let store = store::open("sqlite::memory:").await.unwrap();
         let signer = Signer::from_seed("k1", &[7; 32]).unwrap();
         let keys = KeySet::new(ISSUER, AUDIENCE)
@@ -97,7 +111,7 @@ impl Town {
             .unwrap();
         let (_, keys) = watch::channel(Arc::new(keys));
         let roster = LocalRoster::new();
-        let places = LocalBus::cluster(nodes).into_iter().zip(1..);
+        let places = buses.into_iter().zip(1..);
         let places = places.map(|(bus, number)| {
             let doors = Doors::default();
             let ports = Arc::new(Ports {
@@ -207,6 +221,26 @@ impl Town {
         serde_json::from_slice(&bytes).unwrap_or(Value::Null)
     }
 
+    /// An administrator's call that is granted.
+    pub(crate) async fn admin(
+        &self,
+        node: usize,
+        scope: Scope,
+        (method, path): (&str, &str),
+    ) -> Value {
+        let token = admin_key().token(&Grant {
+            name: "elder".to_owned(),
+            scope,
+            exp: Clock::System.unix_seconds() + 60,
+        });
+        let elder = Person {
+            id: UserId(Uuid::nil()),
+            session: SessionId(Uuid::nil()),
+            token,
+        };
+        self.call(node, &elder, (method, path), Value::Null).await
+    }
+
     /// The doors of a node's hubs.
     pub(crate) fn hubs(&self, node: usize) -> &dyn Hubs {
         &self.nodes[node].doors
@@ -222,6 +256,13 @@ impl Town {
         };
         assert!(drain.stop(patience).await.is_clean());
     }
+}
+
+fn admin_key() -> AdminKey {
+    AdminKey::new(&Secret::new(
+        "the key of this town's elders, alone".to_owned(),
+    ))
+    .unwrap()
 }
 
 /// Nobody's at this moment: a node says where it is reached before it listens.
@@ -256,13 +297,24 @@ fn start(
         id: NodeId(number),
         name: format!("node-{number}"),
         url: format!("http://{}", listen.address),
+        hears: true,
     };
     let mut cluster = Cluster::new(bus.clone(), roster.clone(), card);
     let peers = cluster.peers();
     let key = Secret::new("the key of this town's nodes alone".to_owned());
     let passage = Passage::new(&config, &key, peers.clone(), Clock::System);
     cluster.elsewhere = Some(Arc::new(passage));
-    let router = node::api::router(ports.clone());
+    let drain = Drain::new();
+    let admin = admin::router(AdminPorts {
+        key: admin_key(),
+        store: ports.store.clone(),
+        doors: doors.clone(),
+        drain: drain.clone(),
+        clock: Clock::System,
+        name: format!("node-{number}"),
+        cluster: Some((NodeId(number), peers.clone())),
+    });
+    let router = node::api::router_with(ports.clone(), admin);
     let node = Node::start(
         &config,
         &listen,
@@ -272,7 +324,6 @@ fn start(
     )
     .unwrap();
     let address = node.local_addr();
-    let drain = Drain::new();
     drain.spawn("node", node.run(drain.clone(), PATIENCE));
     Place {
         address,

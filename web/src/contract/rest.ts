@@ -139,6 +139,131 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/admin/audit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What administrators did, newest first; this very call is the first of it. */
+        get: operations["adminAudit"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/admin/nodes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The nodes that have a lease. */
+        get: operations["adminNodes"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/admin/nodes/{id}/drain": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Makes a node leave as a signal would: not ready at once, its connections closed at the drain's pace, then its process
+         *     ends. Whoever started it starts it again, or not.
+         */
+        post: operations["adminDrainNode"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/admin/rooms": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A room by its id, or the rooms of a person. Say one of them. */
+        get: operations["adminRooms"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/admin/sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The signed-in devices of a person. */
+        get: operations["adminSessions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/admin/trace/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Which way a message went: accepted, appended, committed, published, heard by each node, written to sockets, with times
+         *     by each node's clock. Each shard of a node remembers the last 1,024 entries that it saw.
+         */
+        get: operations["adminTrace"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/admin/users": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** People by name, address or id. Say one of them. */
+        get: operations["adminUsers"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/auth/logout": {
         parameters: {
             query?: never;
@@ -664,6 +789,26 @@ export interface components {
             /** @description A hint for the words of a page; it changes nothing here. */
             intent?: components["schemas"]["Intent"];
         };
+        /** @description Notes. */
+        AuditRows: {
+            /** @description Newest first. */
+            notes: components["schemas"]["AuditView"][];
+        };
+        /** @description One call of an administrator. */
+        AuditView: {
+            /** @description Method and route. */
+            action: string;
+            /** @description The client's address. */
+            address: string;
+            /** @description When. */
+            at: components["schemas"]["Timestamp"];
+            /** @description Its id. */
+            id: string;
+            /** @description Path and query. */
+            target: string;
+            /** @description The name in the administrator's token. */
+            who: string;
+        };
         /** @description A code is on its way, or seems to be. */
         Challenge: {
             /** @description The challenge that the code answers. */
@@ -756,6 +901,13 @@ export interface components {
             epoch: components["schemas"]["Epoch"];
             /** @description The last entry it has. */
             seq: components["schemas"]["Seq"];
+        };
+        /** @description A node that leaves. */
+        Draining: {
+            /** @description That it leaves. */
+            draining: boolean;
+            /** @description Its number. */
+            node: string;
         };
         /** @description A new text. */
         EditText: {
@@ -1032,6 +1184,35 @@ export interface components {
          * @enum {string}
          */
         NewRoomType: "public" | "private" | "group";
+        /** @description The nodes that are alive. */
+        NodeRows: {
+            /** @description By number. */
+            nodes: components["schemas"]["NodeView"][];
+        };
+        /** @description What one node knows. */
+        NodeTrail: {
+            /** @description Whether it was reached and remembers the message. */
+            answered: boolean;
+            /** @description Its name. */
+            name: string;
+            /** @description Its number. */
+            node: string;
+            /** @description In the order of time by its own clock. */
+            steps: components["schemas"]["Taken"][];
+        };
+        /** @description A node. */
+        NodeView: {
+            /** @description Whether it hears itself on the bus. */
+            hears: boolean;
+            /** @description Its number, 8 hexadecimal digits: another one at each start. */
+            id: string;
+            /** @description Its name. */
+            name: string;
+            /** @description Whether it is the one that answers. */
+            this: boolean;
+            /** @description Where the other nodes reach it. */
+            url?: string | null;
+        };
         /** @description Where the neighbouring pages are; pass one as `cursor`. */
         Page: {
             /** @description The page after this one; null on the last. */
@@ -1242,6 +1423,25 @@ export interface components {
             /** @description Up to 50 of those who are there. */
             sample: components["schemas"]["Presence"][];
         };
+        /** @description A room, without what is said in it. */
+        RoomRow: {
+            /** @description Whether it was deleted. */
+            deleted: boolean;
+            /** @description Where its log ends. */
+            headSeq: components["schemas"]["Seq"];
+            /**
+             * Format: int64
+             * @description Messages in it.
+             */
+            messages: number;
+            /** @description Its settings. */
+            room: components["schemas"]["Room"];
+        };
+        /** @description Rooms. */
+        RoomRows: {
+            /** @description All that were found. */
+            rooms: components["schemas"]["RoomRow"][];
+        };
         /** @description A room as one of its members sees it in a list. */
         RoomSummary: components["schemas"]["Room"] & {
             /** @description The room's incarnation; part of a cursor. */
@@ -1339,6 +1539,29 @@ export interface components {
             /** @description Where the neighbours are. */
             page: components["schemas"]["Page"];
         };
+        /** @description Devices. */
+        SessionRows: {
+            /** @description Those that are not signed out, last used first. */
+            sessions: components["schemas"]["SessionView"][];
+        };
+        /** @description A signed-in device. */
+        SessionView: {
+            /** @description When it signed in. */
+            createdAt: components["schemas"]["Timestamp"];
+            /** @description What it calls itself. */
+            device?: string | null;
+            /**
+             * Format: int64
+             * @description How often its refresh token was rotated.
+             */
+            generation: number;
+            /** @description Its id. */
+            id: components["schemas"]["SessionId"];
+            /** @description When its tokens were last renewed. */
+            lastUsedAt: components["schemas"]["Timestamp"];
+            /** @description Whose. */
+            userId: components["schemas"]["UserId"];
+        };
         /** @description Signed in. */
         SignedIn: {
             /** @description For `Authorization: Bearer` and the socket's `auth.token`. */
@@ -1357,6 +1580,11 @@ export interface components {
             /** @description Who. */
             user: components["schemas"]["Me"];
         };
+        /**
+         * @description A step on the way of an entry.
+         * @enum {string}
+         */
+        Step: "accepted" | "appending" | "committed" | "published" | "heard" | "written";
         /** @description One durable event of a room, as a socket would have brought it. */
         StreamEvent: {
             data: components["schemas"]["MessageNewEvent"];
@@ -1409,6 +1637,26 @@ export interface components {
                 [key: string]: components["schemas"]["RoomSync"];
             };
         };
+        /** @description When a step was taken. */
+        Taken: {
+            /**
+             * Format: int64
+             * @description When, in microseconds since 1970 by the node's clock; `accepted` is known to the millisecond only.
+             */
+            atMicros: number;
+            /**
+             * Format: int32
+             * @description On which of the node's shards.
+             */
+            shard: number;
+            /**
+             * Format: int32
+             * @description To how many sockets, of `written`.
+             */
+            sockets?: number | null;
+            /** @description The step. */
+            step: components["schemas"]["Step"];
+        };
         /** Format: date-time */
         Timestamp: string;
         /** @description New tokens. */
@@ -1424,6 +1672,17 @@ export interface components {
             refreshToken?: string | null;
             /** @description `Bearer`. */
             tokenType: string;
+        };
+        /** @description The way of a message. */
+        Trace: {
+            /** @description The message. */
+            messageId: components["schemas"]["MessageId"];
+            /** @description Node by node; the sender's node says `accepted`. */
+            nodes: components["schemas"]["NodeTrail"][];
+            roomId?: components["schemas"]["RoomId"] | null;
+            seq?: components["schemas"]["Seq"] | null;
+            /** @description The sender's `clientId`, which the logs and exported traces name it by. */
+            traceId: components["schemas"]["ClientId"];
         };
         /** @description What is unread in all rooms. */
         Unread: {
@@ -1475,6 +1734,11 @@ export interface components {
         UserList: {
             data: components["schemas"]["User"][];
             page: components["schemas"]["Page"];
+        };
+        /** @description People. */
+        UserRows: {
+            /** @description At most 200. */
+            users: components["schemas"]["User"][];
         };
         /** @description `POST /v1/auth/otp/{id}/verify`. */
         VerifyCode: {
@@ -1675,6 +1939,990 @@ export interface operations {
                 };
                 content: {
                     "application/json": Record<string, never>;
+                };
+            };
+        };
+    };
+    adminAudit: {
+        parameters: {
+            query?: {
+                /** @description Notes before this one: the `id` of the last of the page before. */
+                before?: string;
+                /** @description At most so many: up to 200, else 50. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of the log. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuditRows"];
+                };
+            };
+            /**
+             * @description [`invalid_request`](/docs/errors/invalid_request): The request is not of the documented form.
+             *
+             *     [`token_in_query`](/docs/errors/token_in_query): Tokens do not belong into a URL.
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "invalid_request",
+                     *       "detail": "The request is not of the documented form",
+                     *       "status": 400,
+                     *       "title": "The request is not of the documented form",
+                     *       "traceId": "4bf92f3577b34da6a3ce929d0e0e4736",
+                     *       "type": "/docs/errors/invalid_request"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description [`token_expired`](/docs/errors/token_expired): The access token has expired.
+             *
+             *     [`token_invalid`](/docs/errors/token_invalid): The access token is not valid.
+             *
+             *     [`token_missing`](/docs/errors/token_missing): No access token was sent.
+             */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "token_expired",
+                     *       "detail": "The access token has expired",
+                     *       "status": 401,
+                     *       "title": "The access token has expired",
+                     *       "traceId": "4bf92f3577b34da6a3ce929d0e0e4736",
+                     *       "type": "/docs/errors/token_expired"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description [`forbidden`](/docs/errors/forbidden): Your role does not allow this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "forbidden",
+                     *       "detail": "Your role does not allow this",
+                     *       "status": 403,
+                     *       "title": "Your role does not allow this",
+                     *       "traceId": "4bf92f3577b34da6a3ce929d0e0e4736",
+                     *       "type": "/docs/errors/forbidden"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description [`internal`](/docs/errors/internal): Something went wrong on our side. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "Something went wrong on our side",
+                     *       "status": 500,
+                     *       "title": "Something went wrong on our side",
+                     *       "traceId": "4bf92f3577b34da6a3ce929d0e0e4736",
+                     *       "type": "/docs/errors/internal"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description [`unavailable`](/docs/errors/unavailable): Not stored; try again in a moment. */
+            503: {
+                headers: {
+                    /** @description Seconds after which the call may be repeated. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unavailable",
+                     *       "detail": "Not stored; try again in a moment",
+                     *       "retryAfter": 1,
+                     *       "status": 503,
+                     *       "title": "Not stored; try again in a moment",
+                     *       "traceId": "4bf92f3577b34da6a3ce929d0e0e4736",
+                     *       "type": "/docs/errors/unavailable"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    adminNodes: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description All of them. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NodeRows"];
+                };
+            };
+            /**
+             * @description [`invalid_request`](/docs/errors/invalid_request): The request is not of the documented form.
+             *
+             *     [`token_in_query`](/docs/errors/token_in_query): Tokens do not belong into a URL.
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "invalid_request",
+                     *       "detail": "The request is not of the documented form",
+                     *       "status": 400,
+                     *       "title": "The request is not of the documented form",
+                     *       "traceId": "4bf92f3577b34da6a3ce929d0e0e4736",
+                     *       "type": "/docs/errors/invalid_request"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description [`token_expired`](/docs/errors/token_expired): The access token has expired.
+             *
+             *     [`token_invalid`](/docs/errors/token_invalid): The access token is not valid.
+             *
+             *     [`token_missing`](/docs/errors/token_missing): No access token was sent.
+             */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "token_expired",
+                     *       "detail": "The access token has expired",
+                     *       "status": 401,
+                     *       "title": "The access token has expired",
+                     *       "traceId": "4bf92f3577b34da6a3ce929d0e0e4736",
+                     *       "type": "/docs/errors/token_expired"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description [`forbidden`](/docs/errors/forbidden): Your role does not allow this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "forbidden",
+                     *       "detail": "Your role does not allow this",
+                     *       "status": 403,
+                     *       "title": "Your role does not allow this",
+                     *       "traceId": "4bf92f3577b34da6a3ce929d0e0e4736",
+                     *       "type": "/docs/errors/forbidden"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description [`internal`](/docs/errors/internal): Something went wrong on our side. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "Something went wrong on our side",
+                     *       "status": 500,
+                     *       "title": "Something went wrong on our side",
+                     *       "traceId": "4bf92f3577b34da6a3ce929d0e0e4736",
+                     *       "type": "/docs/errors/internal"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description [`unavailable`](/docs/errors/unavailable): Not stored; try again in a moment. */
+            503: {
+                headers: {
+                    /** @description Seconds after which the call may be repeated. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unavailable",
+                     *       "detail": "Not stored; try again in a moment",
+                     *       "retryAfter": 1,
+                     *       "status": 503,
+                     *       "title": "Not stored; try again in a moment",
+                     *       "traceId": "4bf92f3577b34da6a3ce929d0e0e4736",
+                     *       "type": "/docs/errors/unavailable"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    adminDrainNode: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Its number, 8 hexadecimal digits. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It leaves. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Draining"];
+                };
+            };
+            /**
+             * @description [`invalid_request`](/docs/errors/invalid_request): The request is not of the documented form.
+             *
+             *     [`token_in_query`](/docs/errors/token_in_query): Tokens do not belong into a URL.
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "invalid_request",
+                     *       "detail": "The request is not of the documented form",
+                     *       "status": 400,
+                     *       "title": "The request is not of the documented form",
+                     *       "traceId": "4bf92f3577b34da6a3ce929d0e0e4736",
+                     *       "type": "/docs/errors/invalid_request"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description [`token_expired`](/docs/errors/token_expired): The access token has expired.
+             *
+             *     [`token_invalid`](/docs/errors/token_invalid): The access token is not valid.
+             *
+             *     [`token_missing`](/docs/errors/token_missing): No access token was sent.
+             */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "token_expired",
+                     *       "detail": "The access token has expired",
+                     *       "status": 401,
+                     *       "title": "The access token has expired",
+                     *       "traceId": "4bf92f3577b34da6a3ce929d0e0e4736",
+                     *       "type": "/docs/errors/token_expired"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description [`forbidden`](/docs/errors/forbidden): Your role does not allow this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "forbidden",
+                     *       "detail": "Your role does not allow this",
+                     *       "status": 403,
+                     *       "title": "Your role does not allow this",
+                     *       "traceId": "4bf92f3577b34da6a3ce929d0e0e4736",
+                     *       "type": "/docs/errors/forbidden"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description [`not_found`](/docs/errors/not_found): There is nothing here. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "not_found",
+                     *       "detail": "There is nothing here",
+                     *       "status": 404,
+                     *       "title": "There is nothing here",
+                     *       "traceId": "4bf92f3577b34da6a3ce929d0e0e4736",
+                     *       "type": "/docs/errors/not_found"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description [`internal`](/docs/errors/internal): Something went wrong on our side. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "Something went wrong on our side",
+                     *       "status": 500,
+                     *       "title": "Something went wrong on our side",
+                     *       "traceId": "4bf92f3577b34da6a3ce929d0e0e4736",
+                     *       "type": "/docs/errors/internal"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description [`unavailable`](/docs/errors/unavailable): Not stored; try again in a moment. */
+            503: {
+                headers: {
+                    /** @description Seconds after which the call may be repeated. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unavailable",
+                     *       "detail": "Not stored; try again in a moment",
+                     *       "retryAfter": 1,
+                     *       "status": 503,
+                     *       "title": "Not stored; try again in a moment",
+                     *       "traceId": "4bf92f3577b34da6a3ce929d0e0e4736",
+                     *       "type": "/docs/errors/unavailable"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    adminRooms: {
+        parameters: {
+            query?: {
+                /** @description A room. */
+                id?: components["schemas"]["RoomId"];
+                /** @description Whose rooms. */
+                user?: components["schemas"]["UserId"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What was found. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RoomRows"];
+                };
+            };
+            /**
+             * @description [`invalid_request`](/docs/errors/invalid_request): The request is not of the documented form.
+             *
+             *     [`token_in_query`](/docs/errors/token_in_query): Tokens do not belong into a URL.
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "invalid_request",
+                     *       "detail": "The request is not of the documented form",
+                     *       "status": 400,
+                     *       "title": "The request is not of the documented form",
+                     *       "traceId": "4bf92f3577b34da6a3ce929d0e0e4736",
+                     *       "type": "/docs/errors/invalid_request"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description [`token_expired`](/docs/errors/token_expired): The access token has expired.
+             *
+             *     [`token_invalid`](/docs/errors/token_invalid): The access token is not valid.
+             *
+             *     [`token_missing`](/docs/errors/token_missing): No access token was sent.
+             */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "token_expired",
+                     *       "detail": "The access token has expired",
+                     *       "status": 401,
+                     *       "title": "The access token has expired",
+                     *       "traceId": "4bf92f3577b34da6a3ce929d0e0e4736",
+                     *       "type": "/docs/errors/token_expired"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description [`forbidden`](/docs/errors/forbidden): Your role does not allow this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "forbidden",
+                     *       "detail": "Your role does not allow this",
+                     *       "status": 403,
+                     *       "title": "Your role does not allow this",
+                     *       "traceId": "4bf92f3577b34da6a3ce929d0e0e4736",
+                     *       "type": "/docs/errors/forbidden"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description [`room_not_found`](/docs/errors/room_not_found): There is no such room, or you are not in it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "room_not_found",
+                     *       "detail": "There is no such room, or you are not in it",
+                     *       "status": 404,
+                     *       "title": "There is no such room, or you are not in it",
+                     *       "traceId": "4bf92f3577b34da6a3ce929d0e0e4736",
+                     *       "type": "/docs/errors/room_not_found"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description [`internal`](/docs/errors/internal): Something went wrong on our side. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "Something went wrong on our side",
+                     *       "status": 500,
+                     *       "title": "Something went wrong on our side",
+                     *       "traceId": "4bf92f3577b34da6a3ce929d0e0e4736",
+                     *       "type": "/docs/errors/internal"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description [`unavailable`](/docs/errors/unavailable): Not stored; try again in a moment. */
+            503: {
+                headers: {
+                    /** @description Seconds after which the call may be repeated. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unavailable",
+                     *       "detail": "Not stored; try again in a moment",
+                     *       "retryAfter": 1,
+                     *       "status": 503,
+                     *       "title": "Not stored; try again in a moment",
+                     *       "traceId": "4bf92f3577b34da6a3ce929d0e0e4736",
+                     *       "type": "/docs/errors/unavailable"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    adminSessions: {
+        parameters: {
+            query: {
+                /** @description The person. */
+                user: components["schemas"]["UserId"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What was found. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionRows"];
+                };
+            };
+            /**
+             * @description [`invalid_request`](/docs/errors/invalid_request): The request is not of the documented form.
+             *
+             *     [`token_in_query`](/docs/errors/token_in_query): Tokens do not belong into a URL.
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "invalid_request",
+                     *       "detail": "The request is not of the documented form",
+                     *       "status": 400,
+                     *       "title": "The request is not of the documented form",
+                     *       "traceId": "4bf92f3577b34da6a3ce929d0e0e4736",
+                     *       "type": "/docs/errors/invalid_request"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description [`token_expired`](/docs/errors/token_expired): The access token has expired.
+             *
+             *     [`token_invalid`](/docs/errors/token_invalid): The access token is not valid.
+             *
+             *     [`token_missing`](/docs/errors/token_missing): No access token was sent.
+             */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "token_expired",
+                     *       "detail": "The access token has expired",
+                     *       "status": 401,
+                     *       "title": "The access token has expired",
+                     *       "traceId": "4bf92f3577b34da6a3ce929d0e0e4736",
+                     *       "type": "/docs/errors/token_expired"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description [`forbidden`](/docs/errors/forbidden): Your role does not allow this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "forbidden",
+                     *       "detail": "Your role does not allow this",
+                     *       "status": 403,
+                     *       "title": "Your role does not allow this",
+                     *       "traceId": "4bf92f3577b34da6a3ce929d0e0e4736",
+                     *       "type": "/docs/errors/forbidden"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description [`internal`](/docs/errors/internal): Something went wrong on our side. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "Something went wrong on our side",
+                     *       "status": 500,
+                     *       "title": "Something went wrong on our side",
+                     *       "traceId": "4bf92f3577b34da6a3ce929d0e0e4736",
+                     *       "type": "/docs/errors/internal"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description [`unavailable`](/docs/errors/unavailable): Not stored; try again in a moment. */
+            503: {
+                headers: {
+                    /** @description Seconds after which the call may be repeated. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unavailable",
+                     *       "detail": "Not stored; try again in a moment",
+                     *       "retryAfter": 1,
+                     *       "status": 503,
+                     *       "title": "Not stored; try again in a moment",
+                     *       "traceId": "4bf92f3577b34da6a3ce929d0e0e4736",
+                     *       "type": "/docs/errors/unavailable"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    adminTrace: {
+        parameters: {
+            query?: {
+                /** @description Only what the asked node knows. */
+                here?: boolean;
+                /** @description The trace id, if it is known already: nodes that were only told of the message know it by this. */
+                trace?: components["schemas"]["ClientId"];
+            };
+            header?: never;
+            path: {
+                /** @description Its id. */
+                id: components["schemas"]["MessageId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Its way. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Trace"];
+                };
+            };
+            /**
+             * @description [`invalid_request`](/docs/errors/invalid_request): The request is not of the documented form.
+             *
+             *     [`token_in_query`](/docs/errors/token_in_query): Tokens do not belong into a URL.
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "invalid_request",
+                     *       "detail": "The request is not of the documented form",
+                     *       "status": 400,
+                     *       "title": "The request is not of the documented form",
+                     *       "traceId": "4bf92f3577b34da6a3ce929d0e0e4736",
+                     *       "type": "/docs/errors/invalid_request"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description [`token_expired`](/docs/errors/token_expired): The access token has expired.
+             *
+             *     [`token_invalid`](/docs/errors/token_invalid): The access token is not valid.
+             *
+             *     [`token_missing`](/docs/errors/token_missing): No access token was sent.
+             */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "token_expired",
+                     *       "detail": "The access token has expired",
+                     *       "status": 401,
+                     *       "title": "The access token has expired",
+                     *       "traceId": "4bf92f3577b34da6a3ce929d0e0e4736",
+                     *       "type": "/docs/errors/token_expired"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description [`forbidden`](/docs/errors/forbidden): Your role does not allow this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "forbidden",
+                     *       "detail": "Your role does not allow this",
+                     *       "status": 403,
+                     *       "title": "Your role does not allow this",
+                     *       "traceId": "4bf92f3577b34da6a3ce929d0e0e4736",
+                     *       "type": "/docs/errors/forbidden"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description [`message_not_found`](/docs/errors/message_not_found): There is no such message in this room. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "message_not_found",
+                     *       "detail": "There is no such message in this room",
+                     *       "status": 404,
+                     *       "title": "There is no such message in this room",
+                     *       "traceId": "4bf92f3577b34da6a3ce929d0e0e4736",
+                     *       "type": "/docs/errors/message_not_found"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description [`internal`](/docs/errors/internal): Something went wrong on our side. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "Something went wrong on our side",
+                     *       "status": 500,
+                     *       "title": "Something went wrong on our side",
+                     *       "traceId": "4bf92f3577b34da6a3ce929d0e0e4736",
+                     *       "type": "/docs/errors/internal"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description [`unavailable`](/docs/errors/unavailable): Not stored; try again in a moment. */
+            503: {
+                headers: {
+                    /** @description Seconds after which the call may be repeated. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unavailable",
+                     *       "detail": "Not stored; try again in a moment",
+                     *       "retryAfter": 1,
+                     *       "status": 503,
+                     *       "title": "Not stored; try again in a moment",
+                     *       "traceId": "4bf92f3577b34da6a3ce929d0e0e4736",
+                     *       "type": "/docs/errors/unavailable"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    adminUsers: {
+        parameters: {
+            query?: {
+                /** @description The start of a name, or of a word in it. */
+                q?: string;
+                /** @description A whole address, as it was signed in with. */
+                email?: string;
+                /** @description An id. */
+                id?: components["schemas"]["UserId"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Who was found. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UserRows"];
+                };
+            };
+            /**
+             * @description [`invalid_request`](/docs/errors/invalid_request): The request is not of the documented form.
+             *
+             *     [`token_in_query`](/docs/errors/token_in_query): Tokens do not belong into a URL.
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "invalid_request",
+                     *       "detail": "The request is not of the documented form",
+                     *       "status": 400,
+                     *       "title": "The request is not of the documented form",
+                     *       "traceId": "4bf92f3577b34da6a3ce929d0e0e4736",
+                     *       "type": "/docs/errors/invalid_request"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description [`token_expired`](/docs/errors/token_expired): The access token has expired.
+             *
+             *     [`token_invalid`](/docs/errors/token_invalid): The access token is not valid.
+             *
+             *     [`token_missing`](/docs/errors/token_missing): No access token was sent.
+             */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "token_expired",
+                     *       "detail": "The access token has expired",
+                     *       "status": 401,
+                     *       "title": "The access token has expired",
+                     *       "traceId": "4bf92f3577b34da6a3ce929d0e0e4736",
+                     *       "type": "/docs/errors/token_expired"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description [`forbidden`](/docs/errors/forbidden): Your role does not allow this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "forbidden",
+                     *       "detail": "Your role does not allow this",
+                     *       "status": 403,
+                     *       "title": "Your role does not allow this",
+                     *       "traceId": "4bf92f3577b34da6a3ce929d0e0e4736",
+                     *       "type": "/docs/errors/forbidden"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description [`internal`](/docs/errors/internal): Something went wrong on our side. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "Something went wrong on our side",
+                     *       "status": 500,
+                     *       "title": "Something went wrong on our side",
+                     *       "traceId": "4bf92f3577b34da6a3ce929d0e0e4736",
+                     *       "type": "/docs/errors/internal"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description [`unavailable`](/docs/errors/unavailable): Not stored; try again in a moment. */
+            503: {
+                headers: {
+                    /** @description Seconds after which the call may be repeated. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unavailable",
+                     *       "detail": "Not stored; try again in a moment",
+                     *       "retryAfter": 1,
+                     *       "status": 503,
+                     *       "title": "Not stored; try again in a moment",
+                     *       "traceId": "4bf92f3577b34da6a3ce929d0e0e4736",
+                     *       "type": "/docs/errors/unavailable"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };

@@ -59,6 +59,8 @@ pub(crate) struct Station {
     pub(crate) words: mpsc::Sender<Word>,
     /// There may be something to subscribe.
     pub(crate) poke: Notify,
+    /// What is said does not come: the listener's connection must be made anew.
+    pub(crate) distrusted: Notify,
     pub(crate) line: Line,
     /// For the limits, which wait for nobody.
     pub(crate) breaker: Breaker,
@@ -265,6 +267,7 @@ impl Fleet {
             server: server.to_owned(),
             words,
             poke: Notify::new(),
+            distrusted: Notify::new(),
             line,
             breaker: Breaker::new(),
             hushed: over.child_token(),

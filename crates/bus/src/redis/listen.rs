@@ -46,7 +46,10 @@ pub(crate) async fn listen(fleet: Arc<Fleet>, station: Arc<Station>) {
                 Ok((session, connection)) => {
                     pause = PAUSE_MIN;
                     fleet.counters.connections.add(1);
-                    let why = session.run(connection).await;
+                    let why = tokio::select! {
+                        why = session.run(connection) => why,
+                        () = station.distrusted.notified() => "what is said does not come".to_owned(),
+                    };
                     tracing::warn!(
                         server = station.server,
                         why,

@@ -103,6 +103,17 @@ impl Bus for RedisBus {
         events.take().expect("events are taken once")
     }
 
+    fn distrust(&self, topics: &[Topic]) {
+        let layout = self.fleet.layout();
+        for topic in topics {
+            if let Some(station) = layout.owner(&self.fleet.key.channel(*topic)) {
+                // Whoever is not listening now is about to begin anew anyway.
+                station.distrusted.notify_waiters();
+            }
+        }
+        self.fleet.doubt.notify_one();
+    }
+
     fn healthy(&self) -> bool {
         self.fleet.wanted().counts().1 == 0
     }

@@ -85,6 +85,7 @@ impl Bench {
         self.mono += 1;
         let now = Now {
             mono: self.mono,
+            micros: self.mono * 1_000,
             wall: Timestamp(1_000_000),
         };
         let (mut inputs, mut effects) = (VecDeque::from([input]), Vec::new());

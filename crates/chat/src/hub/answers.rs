@@ -170,7 +170,11 @@ impl Hub {
         };
         out.push(Effect::ToHome {
             room,
-            command: HomeCommand::Submit { draft, origin },
+            command: HomeCommand::Submit {
+                draft,
+                origin,
+                accepted: now.micros,
+            },
         });
     }
 }

@@ -48,6 +48,8 @@ pub struct Hub {
     local: LocalRooms,
     /// Sockets that go live in a room once the effects at hand are carried out.
     enrolments: Vec<(ConnId, u32)>,
+    /// Sockets with a room that they lag in.
+    lagging: usize,
     watching: Watching,
     homes: Map<RoomId, Box<Home>>,
     timers: BTreeSet<(u64, RoomId)>,
@@ -68,6 +70,7 @@ impl Hub {
             sockets: Sockets::default(),
             local: LocalRooms::default(),
             enrolments: Vec::new(),
+            lagging: 0,
             watching: Watching::default(),
             homes: Map::default(),
             timers: BTreeSet::new(),
@@ -123,6 +126,7 @@ impl Hub {
                 let command = crate::HomeCommand::Submit {
                     draft,
                     origin: crate::Origin::Call(call),
+                    accepted: now.micros,
                 };
                 self.at_home(now, room, out, |home, doing| {
                     home.command(now, command, doing)
@@ -232,6 +236,16 @@ impl Hub {
     /// How many rooms have their home here, how many have sockets here, and how many sockets there are.
     pub fn figures(&self) -> (usize, usize, usize) {
         (self.homes.len(), self.local.len(), self.sockets.len())
+    }
+
+    /// People with a socket on this node whose home this hub is, those who left within the last seconds included.
+    pub fn people_here(&self) -> usize {
+        self.people.here()
+    }
+
+    /// Sockets of this hub that are not where their rooms are: they are being given what they missed.
+    pub fn sockets_lagging(&self) -> usize {
+        self.lagging
     }
 
     /// The effects of the last input were carried out.
@@ -411,7 +425,7 @@ impl Hub {
         out.push(Effect::Deliver {
             slot,
             frame,
-            volatile: true,
+            mark: None,
         });
     }
 

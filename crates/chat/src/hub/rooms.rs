@@ -151,7 +151,9 @@ impl Hub {
             return;
         };
         socket.rooms.push((slot, None));
-        socket.extra().lags.push(Lag {
+        let lags = &mut socket.extra().lags;
+        self.lagging += usize::from(lags.is_empty());
+        lags.push(Lag {
             slot,
             next: start.after + 1,
             member_as_of: head.seq,
@@ -213,7 +215,7 @@ impl Hub {
                 out.push(Effect::Deliver {
                     slot,
                     frame: turn.frame.clone(),
-                    volatile: false,
+                    mark: Some(turn.mark),
                 });
             }
             let ended = self.ended_by(slot, turn.passage);
@@ -282,7 +284,9 @@ impl Hub {
                 member_as_of: position,
                 asked: false,
             };
-            socket.extra().lags.push(lag);
+            let lags = &mut socket.extra().lags;
+            self.lagging += usize::from(lags.is_empty());
+            lags.push(lag);
         }
     }
 
@@ -429,7 +433,9 @@ impl Hub {
             return;
         };
         if let Some(extra) = socket.extra_if_any() {
+            let lagged = !extra.lags.is_empty();
             extra.lags.retain(|lag| lag.slot != slot);
+            self.lagging -= usize::from(lagged && extra.lags.is_empty());
             socket.shrink();
         }
     }

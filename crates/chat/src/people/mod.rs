@@ -28,6 +28,8 @@ pub(crate) const LINGER_MILLIS: u64 = 5_000;
 pub(crate) struct People {
     people: Map<UserId, Person>,
     leaving: BTreeSet<(u64, UserId)>,
+    /// Those of them who are here.
+    here: usize,
     peers: Peers,
     /// `None` for a node by itself.
     cluster: Option<Cluster>,
@@ -39,9 +41,15 @@ impl People {
         Self {
             people: Map::default(),
             leaving: BTreeSet::new(),
+            here: 0,
             peers: Peers::new(me.is_none()),
             cluster: me.map(Cluster::new),
         }
+    }
+
+    /// How many are here, or just were.
+    pub(crate) fn here(&self) -> usize {
+        self.here
     }
 
     /// A hub asks something of a person.
@@ -194,7 +202,9 @@ impl People {
             return;
         };
         let stood = self.cluster.as_ref().map(|_| person.standing());
+        let was_here = person.here;
         act(person, &self.peers);
+        self.here = self.here + usize::from(person.here) - usize::from(was_here);
         tell_watchers(person, before, &person.presence(user, &self.peers), out);
         if let (Some(cluster), Some(stood)) = (&mut self.cluster, stood) {
             let stands = person.standing();

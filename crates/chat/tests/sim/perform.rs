@@ -35,11 +35,9 @@ impl World {
                     self.frame_to(site, conn.index, frame);
                 }
             }
-            Effect::Deliver {
-                slot,
-                frame,
-                volatile,
-            } => self.deliver(site, slot, frame, volatile),
+            Effect::Deliver { slot, frame, mark } => {
+                self.deliver(site, slot, frame, mark.is_none())
+            }
             // The shell lets the connection in; the frames that follow tell the client.
             Effect::Accept { .. } => {}
             Effect::Close { conn, why } => self.close(site, conn, why),
@@ -56,7 +54,7 @@ impl World {
                 self.between_hubs(site, usize::from(hub.0), Input::Notice(notice));
             }
             Effect::Answer { call, result } => self.called(call, result),
-            Effect::Look { .. } => {}
+            Effect::Look { .. } | Effect::Gap(_) => {}
             Effect::Ask {
                 room,
                 ticket,

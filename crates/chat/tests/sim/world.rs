@@ -602,6 +602,7 @@ impl World {
         let node = &self.nodes[node];
         Now {
             mono: self.now - node.started,
+            micros: (self.now - node.started) * 1_000,
             wall: Timestamp(WALL_MILLIS + self.now as i64 + node.skew),
         }
     }

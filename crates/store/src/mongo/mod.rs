@@ -22,6 +22,7 @@
 //! **Operations** never outlive a bound and never keep a caller beyond a deadline: see `ops`.
 
 mod append;
+mod audit;
 mod challenges;
 mod circuit;
 mod claims;
@@ -56,7 +57,7 @@ use self::append::Heads;
 use self::ops::{Call, Ops};
 pub use self::options::Options;
 use self::schema::Collections;
-use crate::{Answer, Future, SeedBatch, Store, StoreError};
+use crate::{Answer, Future, SeedBatch, Stats, Store, StoreError};
 
 /// One database, shared with other processes. Cheap to clone.
 #[derive(Clone)]
@@ -66,17 +67,6 @@ pub struct Mongo {
     db: Collections,
     heads: Arc<Heads>,
     degraded: bool,
-}
-
-/// How a handle is doing, for metrics and tests.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Stats {
-    /// Operations on the server that have not ended.
-    pub running: usize,
-    /// Those of them that nobody waits for any more: their callers were told at the deadline, or have gone.
-    pub orphans: usize,
-    /// The topology is weak, and that was allowed: acknowledged messages may be lost.
-    pub degraded: bool,
 }
 
 impl Mongo {
@@ -113,16 +103,6 @@ impl Mongo {
         })
     }
 
-    /// How this handle is doing.
-    pub fn stats(&self) -> Stats {
-        let (running, orphans) = self.ops.counts();
-        Stats {
-            running,
-            orphans,
-            degraded: self.degraded,
-        }
-    }
-
     fn call(&self) -> Call {
         self.ops.call()
     }
@@ -131,6 +111,15 @@ impl Mongo {
 impl Store for Mongo {
     fn healthy(&self) -> bool {
         self.ops.healthy()
+    }
+
+    fn stats(&self) -> Stats {
+        let (running, orphans) = self.ops.counts();
+        Stats {
+            running,
+            orphans,
+            degraded: self.degraded,
+        }
     }
 
     fn close(&self) -> Future<'_, ()> {

@@ -5,6 +5,7 @@ use mongodb::bson::{Document, doc};
 use mongodb::options::IndexOptions;
 use mongodb::{Collection, Database, IndexModel};
 
+use super::audit::AuditDoc;
 use super::challenges::ChallengeDoc;
 use super::claims::ClaimDoc;
 use super::docs::{BatchDoc, MemberDoc, MentionDoc, RoomDoc, VersionDoc};
@@ -33,6 +34,7 @@ pub(super) struct Collections {
     pub(super) keys: Collection<KeyDoc>,
     pub(super) secrets: Collection<SecretDoc>,
     pub(super) meta: Collection<Document>,
+    pub(super) audit: Collection<AuditDoc>,
 }
 
 impl Collections {
@@ -52,6 +54,7 @@ impl Collections {
             keys: database.collection("signing_keys"),
             secrets: database.collection("secrets"),
             meta: database.collection("meta"),
+            audit: database.collection("audit"),
         }
     }
 }

@@ -5,6 +5,7 @@
 //! the last thread that has it open.
 
 mod append;
+mod audit;
 mod checkpoint;
 mod copy;
 mod facts;
@@ -34,7 +35,7 @@ use self::queue::{Bound, NotTaken, Queue};
 use self::reader::ReadJob;
 use self::row::Failure;
 use self::writer::{Command, Job, Write, Writer};
-use crate::{Answer, Future, SeedBatch, Store, StoreError};
+use crate::{Answer, Future, SeedBatch, Stats, Store, StoreError};
 
 /// What may be set apart from the path; the defaults are right for a server.
 #[derive(Clone, Debug)]
@@ -138,6 +139,10 @@ impl Sqlite {
 impl Store for Sqlite {
     fn healthy(&self) -> bool {
         self.healthy.load(Ordering::Relaxed)
+    }
+
+    fn stats(&self) -> Stats {
+        Stats::default()
     }
 
     fn close(&self) -> Future<'_, ()> {

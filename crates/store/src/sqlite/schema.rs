@@ -13,7 +13,10 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 use crate::StoreError;
 
 /// Steps from an empty file to the schema of this binary; `user_version` counts those done. Append only.
-pub(super) const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_start.sql")];
+pub(super) const MIGRATIONS: &[&str] = &[
+    include_str!("migrations/0001_start.sql"),
+    include_str!("migrations/0002_audit.sql"),
+];
 
 /// "chat": tells our files from others' databases.
 const APPLICATION_ID: i32 = 0x6368_6174;

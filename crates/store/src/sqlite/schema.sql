@@ -166,3 +166,13 @@ CREATE TABLE secrets (
     name  TEXT NOT NULL PRIMARY KEY,
     value BLOB NOT NULL
 ) WITHOUT ROWID, STRICT;
+
+-- Calls of administrators, never changed or removed; ids are UUIDs of version 7, so that they stand in their order.
+CREATE TABLE audit (
+    id      BLOB    NOT NULL PRIMARY KEY,
+    at      INTEGER NOT NULL,
+    who     TEXT    NOT NULL,
+    address TEXT    NOT NULL,
+    action  TEXT    NOT NULL,
+    target  TEXT    NOT NULL
+) WITHOUT ROWID, STRICT;

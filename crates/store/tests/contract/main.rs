@@ -8,6 +8,7 @@
     reason = "a test or bench ends at the first thing that should not be"
 )]
 
+mod audit;
 mod facts;
 mod fixtures;
 mod history;
@@ -89,6 +90,8 @@ macro_rules! contract {
             facts: a_signing_key_is_never_replaced,
             facts: a_secret_is_made_once,
             facts: a_sweep_forgets_what_has_expired_and_nothing_else,
+            audit: notes_are_kept_and_read_newest_first,
+            audit: a_note_is_never_replaced,
         }
     };
     (@tests $backend:ident, $open:expr, $($chapter:ident: $sentence:ident,)*) => {

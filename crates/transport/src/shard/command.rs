@@ -295,6 +295,7 @@ impl<A: Application> Core<A> {
             .and_then(|c| c.outbox.take());
         match outbox {
             Some(mut outbox) => {
+                self.sockets.tally.outbox_bytes -= outbox.bytes() as u64;
                 answer(reply, Ok(Bytes::from(Outbox::take_payload(&mut outbox))));
             }
             None => {

@@ -161,8 +161,7 @@ impl<A: Application> Core<A> {
                 } else {
                     "1"
                 };
-                let outbox = connection.outbox.get_or_insert_default();
-                outbox.push(Frame::packet(last));
+                self.sockets.push_last(index, Frame::packet(last));
                 self.sockets.flush(index);
                 self.sockets.release(index);
             }
@@ -297,6 +296,7 @@ impl<A: Application> Turn<A> {
         self.run_timers(&mut core);
         core.call_all(|app, sockets| app.on_turn_end(sockets));
         core.settle();
+        core.call_all(|app, sockets| app.on_written(sockets));
         let is_drained = core.drain_step(&shard);
         if is_drained {
             core.sockets.tally.publish(&core.sockets.counters);

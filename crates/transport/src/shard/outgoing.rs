@@ -95,6 +95,7 @@ impl Sockets {
             .get_or_insert_with(|| self.spare.pop().unwrap_or_default())
             .push(frame.clone());
         self.tally.frames_out += 1;
+        self.tally.outbox_bytes += frame.wire().len() as u64;
         if !connection.is_dirty && !connection.is_blocked {
             connection.is_dirty = true;
             self.dirty.push(index);
@@ -145,6 +146,7 @@ impl Sockets {
             Link::WebSocket(stream) => {
                 let (written, result) = write_out(stream, outbox, &mut self.tally.writes);
                 self.tally.bytes_out += written;
+                self.tally.outbox_bytes -= written;
                 match result {
                     Ok(()) => {
                         connection.is_blocked = false;
@@ -168,6 +170,7 @@ impl Sockets {
                 let Some(poll) = polling.poll.take() else {
                     return;
                 };
+                self.tally.outbox_bytes -= outbox.bytes() as u64;
                 let payload = outbox.take_payload();
                 self.tally.bytes_out += payload.len() as u64;
                 // A poll whose client has gone is told as lost by its own guard.
@@ -184,10 +187,9 @@ impl Sockets {
     /// An empty outbox costs nothing: its memory goes to the next one who has something to say.
     fn retire_outbox(&mut self, index: u32) {
         let outbox = self.table.get_mut(index).and_then(|c| c.outbox.take());
-        if let Some(mut outbox) = outbox
-            && outbox.clear()
-            && self.spare.len() < SPARE_OUTBOXES
-        {
+        let Some(mut outbox) = outbox else { return };
+        self.tally.outbox_bytes -= outbox.bytes() as u64;
+        if outbox.clear() && self.spare.len() < SPARE_OUTBOXES {
             self.spare.push(outbox);
         }
     }
@@ -195,13 +197,16 @@ impl Sockets {
     /// Appends the close frame behind what waits.
     pub(crate) fn push_close_frame(&mut self, index: u32, reason: CloseReason) {
         let body = reason.close_code().to_be_bytes();
+        self.push_last(index, Frame::control(control_frame(8, &body)));
+    }
+
+    /// Puts a frame behind what waits, whatever the bounds and the phase say.
+    pub(crate) fn push_last(&mut self, index: u32, frame: Frame) {
         let Some(connection) = self.table.get_mut(index) else {
             return;
         };
-        connection
-            .outbox
-            .get_or_insert_default()
-            .push(Frame::control(control_frame(8, &body)));
+        self.tally.outbox_bytes += frame.wire().len() as u64;
+        connection.outbox.get_or_insert_default().push(frame);
     }
 
     /// Asks the wheel for the next look this connection needs.
