@@ -124,7 +124,6 @@ def judged(prometheus, panel, expr):
     found = [one for one in found if one["value"][1] != "NaN"]
     if found:
         return f"{len(found)} × {float(found[0]['value'][1]):.4g}"
-    # What is recorded reads what is to come.
     return f"quiet: {panel.quiet}" if panel.quiet else "RED: empty"
 
 

@@ -4,6 +4,8 @@
 //! `tests/earlier/VERSION/` holds what a release said. A new release adds its own, once, by
 //! `cargo test -p protocol --test earlier -- --ignored`; nothing there is ever changed.
 
+#![allow(clippy::unwrap_used, reason = "a test says what must be there")]
+
 use std::fmt::Debug;
 use std::path::{Path, PathBuf};
 
