@@ -1,47 +1,37 @@
 //! A room's home on this node: it owns the room's append lane and its timeline, and feeds the hubs that have sockets in it.
 //!
 //! One home a room and node, so that one write is in flight and a gap is fetched once. A home that nobody writes to
-//! keeps only its position; everything else lies behind one pointer and goes after a minute of silence.
+//! keeps only its position; everything else lies behind one pointer and goes after a minute of silence. What is in the log is given on in [`giving`],
+//! what is missing is read in [`reading`].
+
+mod doing;
+mod giving;
+mod reading;
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 
-use protocol::entry::{Change, Draft, Entry, Hint};
+use protocol::entry::{Draft, Hint};
 use protocol::ids::{ClientId, MessageId, RoomId, UserId};
 use protocol::message::Seq;
 use protocol::problem::{Code, Problem};
 use protocol::room::{Epoch, Head};
+
+pub(crate) use doing::Doing;
+use giving::NONE_OWN;
+use reading::Lagging;
 
 use crate::lane::{Lane, LaneEffect};
 use crate::pace::Paces;
 use crate::timeline::Timeline;
 use crate::typing::Writers;
 use crate::{
-    ConnId, Effect, Gap, HomeCommand, HubId, Notice, Now, Origin, Passing, StoreAnswer,
-    StoreQuestion, Told, Turn,
+    Effect, HomeCommand, HubId, Notice, Now, Origin, Passing, StoreAnswer, StoreQuestion, Turn,
 };
 
-/// Turns kept for sockets that lag a little: most of those who reconnect missed less.
-const TAIL_MAX: usize = 128;
-/// Entries read at once for a gap or for a socket that lags.
-const PAGE_ENTRIES: usize = 256;
 /// A home without traffic forgets its picture, its tail and its paces after this.
 const IDLE_MILLIS: u64 = 60_000;
 /// A room's hints are watched for this long after its last socket left: most come right back.
 const LINGER_MILLIS: u64 = 30_000;
-/// When a head is said again after a commit, so that a lost hint costs 2 s at most.
-const ANNOUNCE_MILLIS: [u64; 3] = [250, 1_000, 2_000];
-/// Entries that travel in a hint; what is larger is read from the store by those who need it.
-const HINT_ENTRIES_MAX: usize = 64;
-/// Bytes of the entries' frames in a hint.
-const HINT_BYTES_MAX: usize = 64 * 1024;
-/// A batch that is not ours.
-const NONE_OWN: Own<'_> = Own {
-    first: 0,
-    accepted: &[],
-};
-/// The pause after a failed read of a gap.
-const READ_PAUSE_MILLIS: u64 = 200;
 
 /// How a home is set up, as far as it differs between deployments.
 #[derive(Clone, Copy, Debug)]
@@ -96,27 +86,6 @@ enum Read {
     Pausing {
         until: u64,
     },
-}
-
-/// What of some entries was made here, and when each was accepted.
-#[derive(Clone, Copy)]
-struct Own<'a> {
-    first: Seq,
-    accepted: &'a [u64],
-}
-
-impl Own<'_> {
-    fn accepted_at(self, seq: Seq) -> Option<u64> {
-        let at = usize::try_from(seq.checked_sub(self.first)?).ok()?;
-        self.accepted.get(at).copied()
-    }
-}
-
-#[derive(Debug)]
-struct Lagging {
-    hub: HubId,
-    conn: ConnId,
-    after: Seq,
 }
 
 impl Home {
@@ -233,21 +202,6 @@ impl Home {
         let times = (now.mono, accepted);
         busy.lane.push(draft, origin, times, &mut effects);
         self.perform(now, effects, doing);
-    }
-
-    fn catch_up(&mut self, now: Now, lagging: Lagging, doing: &mut Doing<'_>) {
-        if lagging.after >= self.position() {
-            // It stands where delivery stands: an empty page says so.
-            doing.page(self.room, &lagging, Arc::from([]));
-            return;
-        }
-        let busy = self.busy.get_or_insert_default();
-        if let Some(turns) = from_tail(&busy.tail, lagging.after) {
-            doing.page(self.room, &lagging, turns);
-            return;
-        }
-        busy.lagging.push(lagging);
-        self.read(now, doing);
     }
 
     fn pass(&mut self, now: Now, passing: Passing, doing: &mut Doing<'_>) {
@@ -382,231 +336,6 @@ impl Home {
         }
     }
 
-    /// Own entries are in the log: this node hears them directly, the others by a hint.
-    fn committed(
-        &mut self,
-        now: Now,
-        entries: &Arc<[Entry]>,
-        accepted: &[u64],
-        doing: &mut Doing<'_>,
-    ) {
-        let (Some(first), Some(last)) = (entries.first(), entries.last()) else {
-            return;
-        };
-        for entry in entries.iter() {
-            if let Change::Joined { member } = &entry.change {
-                doing.tell_person(member.user_id, Told::AddedTo { room: self.room });
-                if doing.ways.cluster {
-                    doing.publish_added(member.user_id, self.room);
-                    self.busy.get_or_insert_default().added.push(member.user_id);
-                }
-            }
-        }
-        let own = Own {
-            first: first.seq,
-            accepted,
-        };
-        self.deliver(now, entries.to_vec(), own, doing);
-        if doing.ways.cluster {
-            let busy = self.busy.get_or_insert_default();
-            busy.announce = ANNOUNCE_MILLIS
-                .iter()
-                .map(|millis| now.mono + millis)
-                .collect();
-            let small = entries.len() <= HINT_ENTRIES_MAX
-                && busy
-                    .tail
-                    .iter()
-                    .rev()
-                    .take(entries.len())
-                    .map(|(_, turn)| turn.frame.wire().len())
-                    .sum::<usize>()
-                    <= HINT_BYTES_MAX;
-            let entries = if small { entries.to_vec() } else { Vec::new() };
-            self.publish(last.seq, entries, doing);
-        }
-    }
-
-    fn publish(&self, seq: Seq, entries: Vec<Entry>, doing: &mut Doing<'_>) {
-        let Some(epoch) = self.epoch else { return };
-        let n = self.busy.as_ref().map_or(0, |busy| busy.last_n);
-        let hint = Hint {
-            room: self.room,
-            head: Head { epoch, seq, n },
-            entries,
-        };
-        doing.out.push(Effect::Publish(Box::new(hint)));
-    }
-
-    /// Says again who was added, as long as heads are said again: a lost word costs them 2 s at most.
-    fn announce_added(&mut self, doing: &mut Doing<'_>) {
-        let Some(busy) = &mut self.busy else { return };
-        for user in &busy.added {
-            doing.publish_added(*user, self.room);
-        }
-        if busy.announce.is_empty() {
-            busy.added = Vec::new();
-        }
-    }
-
-    /// Offers entries to the timeline; what is next goes to every hub that listens. `own` were made here.
-    fn deliver(&mut self, now: Now, entries: Vec<Entry>, own: Own<'_>, doing: &mut Doing<'_>) {
-        let Some(epoch) = self.epoch else { return };
-        let mut turns = Vec::new();
-        for entry in entries {
-            if entry.seq <= self.position() {
-                self.check_twin(&entry, doing);
-                continue;
-            }
-            for next in self.timeline.offer(entry, now.mono) {
-                let busy = self.busy.get_or_insert_default();
-                if doing.ways.cluster
-                    && doing.ways.limits
-                    && own.accepted_at(next.seq).is_none()
-                    && is_paced(&next.change)
-                {
-                    // Made on another node: it costs its sender here, too, so that a pace holds over all nodes.
-                    let age = now.wall.0.saturating_sub(next.at.0);
-                    let age = u64::try_from(age).unwrap_or(0);
-                    busy.paces.charge(next.actor, now.mono, age);
-                }
-                busy.lane.follow(&next);
-                busy.last_n = next.n;
-                let key = next.key;
-                let accepted = own.accepted_at(next.seq);
-                let turn = Turn::of(self.room, next, accepted);
-                if busy.tail.len() == TAIL_MAX {
-                    busy.tail.pop_front();
-                }
-                busy.tail.push_back((key, turn.clone()));
-                turns.push(turn);
-            }
-        }
-        if let Some(millis) = self.timeline.repaired() {
-            doing.out.push(Effect::Gap(Gap::Repaired { millis }));
-        }
-        if !turns.is_empty() && self.hubs != 0 {
-            self.tell_hubs(
-                Notice::Live {
-                    room: self.room,
-                    epoch,
-                    turns: turns.into(),
-                },
-                doing,
-            );
-        }
-        self.read(now, doing);
-    }
-
-    /// A place is taken once: two bodies for one place mean that the store or the bus lies.
-    fn check_twin(&self, entry: &Entry, doing: &mut Doing<'_>) {
-        let Some(busy) = &self.busy else { return };
-        let known = busy.tail.iter().find(|(_, turn)| turn.seq == entry.seq);
-        if known.is_some_and(|(key, _)| *key != entry.key) {
-            doing.out.push(Effect::Diverged {
-                room: self.room,
-                seq: entry.seq,
-            });
-        }
-    }
-
-    /// Reads the log if something is missing and no read is under way.
-    fn read(&mut self, now: Now, doing: &mut Doing<'_>) {
-        let due = self.timeline.fetch_at().is_some_and(|at| at <= now.mono);
-        let gap = due.then(|| self.position());
-        let Some(busy) = &mut self.busy else {
-            if due {
-                self.busy = Some(Box::default());
-                self.read(now, doing);
-            }
-            return;
-        };
-        if !matches!(busy.read, Read::Idle) {
-            return;
-        }
-        let lag = busy.lagging.iter().map(|one| one.after).min();
-        let Some(after) = [gap, lag].into_iter().flatten().min() else {
-            return;
-        };
-        let ticket = doing.ask(
-            self.room,
-            StoreQuestion::Entries {
-                after,
-                limit: PAGE_ENTRIES,
-            },
-        );
-        busy.read = Read::Asked { ticket, after };
-        if due && self.timeline.fetching() {
-            doing.out.push(Effect::Gap(Gap::Found));
-        }
-    }
-
-    fn has_read(
-        &mut self,
-        now: Now,
-        after: Seq,
-        answer: Result<(Head, Vec<Entry>), String>,
-        doing: &mut Doing<'_>,
-    ) {
-        let Some(busy) = &mut self.busy else { return };
-        let (head, entries) = match answer {
-            Ok(read) => read,
-            Err(_) => {
-                busy.read = Read::Pausing {
-                    until: now.mono + READ_PAUSE_MILLIS,
-                };
-                for one in std::mem::take(&mut busy.lagging) {
-                    let notice = Notice::PageFailed {
-                        room: self.room,
-                        conn: one.conn,
-                    };
-                    doing.out.push(Effect::ToHub {
-                        hub: one.hub,
-                        notice,
-                    });
-                }
-                return;
-            }
-        };
-        // A read that does not go on at the asked place closes no gap.
-        let dense = entries
-            .iter()
-            .zip(after + 1..)
-            .all(|(entry, seq)| entry.seq == seq);
-        let stuck = !dense || entries.is_empty() && head.seq > after;
-        busy.read = if stuck {
-            Read::Pausing {
-                until: now.mono + READ_PAUSE_MILLIS,
-            }
-        } else {
-            Read::Idle
-        };
-        self.know(now, head, doing);
-        if !dense {
-            return;
-        }
-        let Some(busy) = &mut self.busy else { return };
-        let last = entries.last().map_or(after, |entry| entry.seq);
-        let (served, later): (Vec<_>, Vec<_>) = std::mem::take(&mut busy.lagging)
-            .into_iter()
-            .partition(|one| one.after >= after && one.after < last);
-        busy.lagging = later;
-        if !served.is_empty() {
-            let turns: Vec<Turn> = entries
-                .iter()
-                .map(|entry| Turn::of(self.room, entry.clone(), None))
-                .collect();
-            for one in served {
-                doing.page(
-                    self.room,
-                    &one,
-                    turns[(one.after - after) as usize..].into(),
-                );
-            }
-        }
-        self.deliver(now, entries, NONE_OWN, doing);
-    }
-
     /// When [`Home::tick`] has something to do.
     pub(crate) fn deadline(&self) -> Option<u64> {
         let mut soonest = self.unwatch_at;
@@ -676,15 +405,6 @@ impl Home {
             doing.out.push(Effect::Unwatch { room: self.room });
         }
     }
-
-    fn tell_hubs(&self, notice: Notice, doing: &mut Doing<'_>) {
-        for hub in (0..64).filter(|hub| self.hubs & (1 << hub) != 0) {
-            doing.out.push(Effect::ToHub {
-                hub: HubId(hub),
-                notice: notice.clone(),
-            });
-        }
-    }
 }
 
 impl Busy {
@@ -694,89 +414,5 @@ impl Busy {
             && self.lagging.is_empty()
             && self.typing.is_empty()
             && self.announce.is_empty()
-    }
-}
-
-/// Whether a change costs its actor of their pace, as its intent did.
-fn is_paced(change: &Change) -> bool {
-    matches!(
-        change,
-        Change::Said { .. }
-            | Change::Edited { .. }
-            | Change::Deleted { .. }
-            | Change::Reacted { .. }
-    )
-}
-
-/// The turns after a place, if the tail reaches back that far.
-fn from_tail(tail: &VecDeque<(ClientId, Turn)>, after: Seq) -> Option<Arc<[Turn]>> {
-    let first = tail.front()?.1.seq;
-    if after + 1 < first {
-        return None;
-    }
-    Some(
-        tail.iter()
-            .skip((after + 1 - first) as usize)
-            .map(|(_, turn)| turn.clone())
-            .collect(),
-    )
-}
-
-/// What a home writes its effects with.
-pub(crate) struct Doing<'a> {
-    pub(crate) ways: Ways,
-    pub(crate) tickets: &'a mut u64,
-    pub(crate) out: &'a mut Vec<Effect>,
-}
-
-impl Doing<'_> {
-    fn ask(&mut self, room: RoomId, question: StoreQuestion) -> u64 {
-        *self.tickets += 1;
-        self.out.push(Effect::Ask {
-            room,
-            ticket: *self.tickets,
-            question,
-        });
-        *self.tickets
-    }
-
-    fn answer(&mut self, origin: Origin, result: Result<crate::Outcome, Problem>) {
-        match origin {
-            Origin::Call(call) => self.out.push(Effect::Answer { call, result }),
-            Origin::Socket { ack: None, .. } => {}
-            Origin::Socket {
-                hub,
-                conn,
-                ack: Some(ack),
-            } => {
-                self.out.push(Effect::ToHub {
-                    hub,
-                    notice: Notice::Outcome { conn, ack, result },
-                });
-            }
-        }
-    }
-
-    fn page(&mut self, room: RoomId, to: &Lagging, turns: Arc<[Turn]>) {
-        self.out.push(Effect::ToHub {
-            hub: to.hub,
-            notice: Notice::Page {
-                room,
-                conn: to.conn,
-                turns,
-            },
-        });
-    }
-
-    fn publish_added(&mut self, user: UserId, room: RoomId) {
-        let told = Told::AddedTo { room };
-        self.out.push(Effect::PublishTold { user, told });
-    }
-
-    fn tell_person(&mut self, user: UserId, told: Told) {
-        self.out.push(Effect::ToPerson {
-            user,
-            command: crate::PersonCommand::Tell(told),
-        });
     }
 }

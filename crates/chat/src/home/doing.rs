@@ -1,0 +1,68 @@
+//! Where a home puts what is to be done: tickets for the store's answers, answers to whoever asked, news to people.
+
+use std::sync::Arc;
+
+use protocol::ids::{RoomId, UserId};
+use protocol::problem::Problem;
+
+use super::{Lagging, Ways};
+use crate::{Effect, Notice, Origin, StoreQuestion, Told, Turn};
+
+/// What a home writes its effects with.
+pub(crate) struct Doing<'a> {
+    pub(crate) ways: Ways,
+    pub(crate) tickets: &'a mut u64,
+    pub(crate) out: &'a mut Vec<Effect>,
+}
+
+impl Doing<'_> {
+    pub(super) fn ask(&mut self, room: RoomId, question: StoreQuestion) -> u64 {
+        *self.tickets += 1;
+        self.out.push(Effect::Ask {
+            room,
+            ticket: *self.tickets,
+            question,
+        });
+        *self.tickets
+    }
+
+    pub(super) fn answer(&mut self, origin: Origin, result: Result<crate::Outcome, Problem>) {
+        match origin {
+            Origin::Call(call) => self.out.push(Effect::Answer { call, result }),
+            Origin::Socket { ack: None, .. } => {}
+            Origin::Socket {
+                hub,
+                conn,
+                ack: Some(ack),
+            } => {
+                self.out.push(Effect::ToHub {
+                    hub,
+                    notice: Notice::Outcome { conn, ack, result },
+                });
+            }
+        }
+    }
+
+    pub(super) fn page(&mut self, room: RoomId, to: &Lagging, turns: Arc<[Turn]>) {
+        self.out.push(Effect::ToHub {
+            hub: to.hub,
+            notice: Notice::Page {
+                room,
+                conn: to.conn,
+                turns,
+            },
+        });
+    }
+
+    pub(super) fn publish_added(&mut self, user: UserId, room: RoomId) {
+        let told = Told::AddedTo { room };
+        self.out.push(Effect::PublishTold { user, told });
+    }
+
+    pub(super) fn tell_person(&mut self, user: UserId, told: Told) {
+        self.out.push(Effect::ToPerson {
+            user,
+            command: crate::PersonCommand::Tell(told),
+        });
+    }
+}
