@@ -226,7 +226,7 @@ struct Beside(PathBuf);
 impl Beside {
     fn new(path: &Path) -> Result<Self, Failure> {
         let mut name = path.as_os_str().to_owned();
-        name.push(".half");
+        name.push(".work");
         let folder = PathBuf::from(name);
         let cannot = |error| Failure::of(format!("cannot make {}: {error}", folder.display()));
         if folder.exists() {
