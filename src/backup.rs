@@ -74,6 +74,9 @@ pub(crate) fn restore(settings: &Settings, from: &Path) -> Result<String, Failur
             from.display()
         )));
     };
+    if let Some(folder) = path.parent() {
+        make_folder(folder)?;
+    }
     let bytes = sqlite::restore(from, &path).map_err(Failure::of)?;
     Ok(format!(
         "{bytes} bytes in {}. Every room has a new epoch; everybody signs in again\n",
@@ -228,18 +231,24 @@ impl Beside {
         let mut name = path.as_os_str().to_owned();
         name.push(".work");
         let folder = PathBuf::from(name);
-        let cannot = |error| Failure::of(format!("cannot make {}: {error}", folder.display()));
         if folder.exists() {
             // Of one that was cut off.
-            fs::remove_dir_all(&folder).map_err(cannot)?;
+            fs::remove_dir_all(&folder).map_err(Failure::of)?;
         }
-        let mut builder = fs::DirBuilder::new();
-        builder.recursive(true);
-        #[cfg(unix)]
-        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-        builder.create(&folder).map_err(cannot)?;
+        make_folder(&folder)?;
         Ok(Self(folder))
     }
+}
+
+/// A folder that nobody else may look into, if it is not there yet.
+fn make_folder(folder: &Path) -> Result<(), Failure> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder
+        .create(folder)
+        .map_err(|error| Failure::of(format!("cannot make {}: {error}", folder.display())))
 }
 
 impl Drop for Beside {
