@@ -3,6 +3,7 @@
 # nodes are restarted one after the other (WHAT=restart), or one is killed and started again (WHAT=kill). The load
 # generator checks all that they receive; its report and the nodes' own counts are written to target/rolling/.
 # People go to the nodes directly, each to the next one when cut off: one balancer could not hold so many files here.
+# BINARIES=DIR takes `chatify` and `chatify-loadtest` from there.
 source "$(dirname "$0")/lib.sh"
 CONNECTIONS=${CONNECTIONS:-20000} WHAT=${WHAT:-restart} RATE=${RATE:-100}
 STATE=$ROOT/target/rolling
@@ -11,14 +12,20 @@ case $WHAT in restart | kill) ;; *) die "WHAT is restart or kill" ;; esac
 need_rust
 mkdir -p "$STATE"
 ulimit -n "$(ulimit -H -n)"
-cargo build --locked --release -p loadtest -p chatify
-loadtest=$TARGET_DIR/release/chatify-loadtest
+built=${BINARIES:-}
+if [ -z "$built" ]; then
+  web_build
+  cargo build --locked --release -p loadtest -p chatify
+  built=$TARGET_DIR/release
+fi
+loadtest=$built/chatify-loadtest
+export CLUSTER_BINARY=$built/chatify
 trap 'kill $(jobs -p) 2>/dev/null; ops/dev/cluster.sh down >/dev/null' EXIT
 ops/dev/cluster.sh down >/dev/null || true
 rm -rf "$ROOT/target/$CLUSTER"
-LIMITS=off PROFILE=release ops/dev/cluster.sh start >"$STATE/cluster.log"
+LIMITS=off ops/dev/cluster.sh start >"$STATE/cluster.log"
 say "$CONNECTIONS people"
-"$TARGET_DIR/release/chatify" --config "target/$CLUSTER/node-a/chatify.toml" seed --users "$CONNECTIONS" \
+"$built/chatify" --config "target/$CLUSTER/node-a/chatify.toml" seed --users "$CONNECTIONS" \
   --rooms $((CONNECTIONS / 10)) --members 10 --out "$STATE/people.jsonl"
 
 of() { python3 -c 'import json, sys; e = json.load(open(sys.argv[1])); print(eval(sys.argv[2], {"e": e}))' "target/$CLUSTER/endpoints.json" "$1"; }

@@ -60,7 +60,8 @@ def generator(number, server, people, each, count):
     with open(path + ".toml", "w", encoding="utf-8") as file:
         file.write(tool.toml(told))
     command = [tool.LOADTEST, "run", path + ".toml", "--target", f"127.0.0.1:{PORT + number}", "--kind", "chatify"]
-    command += ["--people", people, "--sources", "8", "--pid", str(server.pid), "--json", path + ".json"]
+    # All generators share the ports of these addresses; the kernel's search for a free one is long when few are left.
+    command += ["--people", people, "--sources", "128", "--pid", str(server.pid), "--json", path + ".json"]
     return Process(f"generator {number + 1}", command, None, log("many-generators"))
 
 
