@@ -25,7 +25,7 @@ ops/dev/cluster.sh down >/dev/null || true
 rm -rf "$ROOT/target/$CLUSTER"
 LIMITS=off ops/dev/cluster.sh start >"$STATE/cluster.log"
 say "$CONNECTIONS people"
-"$built/chatify" --config "target/$CLUSTER/node-a/chatify.toml" seed --users "$CONNECTIONS" \
+"$built/chatify" --config "target/$CLUSTER/auth/chatify.toml" seed --users "$CONNECTIONS" \
   --rooms $((CONNECTIONS / 10)) --members 10 --out "$STATE/people.jsonl"
 
 of() { python3 -c 'import json, sys; e = json.load(open(sys.argv[1])); print(eval(sys.argv[2], {"e": e}))' "target/$CLUSTER/endpoints.json" "$1"; }
