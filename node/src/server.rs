@@ -29,8 +29,6 @@ use crate::otlp::{self, Exporter};
 use crate::ports::Ports;
 use crate::shard::{Doors, Levels, Mail, Shard, Shared};
 
-/// Sockets whose rooms are read at once: enough to keep a store busy, few enough that each is answered in time.
-const OPENINGS_MAX: usize = 32;
 /// How often hubs look at their deadlines: the shortest is the 20 ms that an early entry is held.
 const TICK: Duration = Duration::from_millis(20);
 /// How often what the shards count is copied into the metrics.
@@ -81,7 +79,6 @@ impl Node {
             spans,
             name: config.name(),
             reads: Arc::new(tokio::sync::Semaphore::new(config.reads)),
-            openings: Arc::new(tokio::sync::Semaphore::new(OPENINGS_MAX)),
             backend: backend.clone(),
             metrics,
             line: line.clone(),

@@ -5,6 +5,7 @@
 # People go to the nodes directly, each to the next one when cut off: one balancer could not hold so many files here.
 # BINARIES=DIR takes `chatify` and `chatify-loadtest` from there.
 source "$(dirname "$0")/lib.sh"
+source ops/dev/process.sh
 CONNECTIONS=${CONNECTIONS:-20000} WHAT=${WHAT:-restart} RATE=${RATE:-100}
 STATE=$ROOT/target/rolling
 export CLUSTER=rolling-cluster
@@ -37,10 +38,10 @@ counts() {
   done < <(of '"\n".join(n["name"] + " " + n["admin"] for n in e["nodes"])')
 }
 
-agents=() n=$(((CONNECTIONS + 14999) / 15000))
+agents=() n=$(((CONNECTIONS + 14999) / 15000)) base=$(ports_for rolling)
 for ((i = 0; i < n; i++)); do
-  "$loadtest" agent --listen "127.0.0.1:$((29100 + i))" 2>"$STATE/agent-$i.log" &
-  agents+=("127.0.0.1:$((29100 + i))")
+  "$loadtest" agent --listen "127.0.0.1:$((base + i))" 2>"$STATE/agent-$i.log" &
+  agents+=("127.0.0.1:$((base + i))")
 done
 sleep 1
 "$loadtest" run loadtest/scenarios/deploy.toml --people "$STATE/people.jsonl" \

@@ -458,7 +458,7 @@ pub enum Effect {
         /// The question.
         question: StoreQuestion,
     },
-    /// Read the rooms of a socket's user.
+    /// Read the rooms of a socket's user; answered once by [`Input::RoomsLoaded`], even when the socket has gone.
     LoadRooms {
         /// The socket.
         conn: ConnId,

@@ -405,3 +405,45 @@ fn an_old_picture_does_not_say_that_it_is_so_already() {
     let effects = hub.answer(&effects, hub.opened(3, vec![member(BEN, Role::Owner)]));
     assert_eq!(batch(&effects)[0].seq, 4, "she joins");
 }
+
+/// Found by restarting real nodes under 20,000 connections: all came back at once, and the store answered none in time.
+#[test]
+fn of_many_who_come_at_once_all_are_let_in_in_turn_but_for_those_who_left() {
+    let mut alone = Alone::new(true);
+    let conn = |index| ConnId {
+        index,
+        generation: 1,
+    };
+    let reads = |effects: Vec<Effect>| -> Vec<u32> {
+        let read = |effect: &Effect| match effect {
+            Effect::LoadRooms { conn, .. } => Some(conn.index),
+            _ => None,
+        };
+        effects.iter().filter_map(read).collect()
+    };
+    let mut asked = Vec::new();
+    for index in 0..50 {
+        let who = Who {
+            user: ANN,
+            session: SessionId(Uuid::from_u128(9)),
+            expires: FAR,
+        };
+        let (conn, cursors) = (conn(index), Vec::new());
+        alone.tell(Input::Connected { conn, who, cursors });
+        let admitted = true;
+        asked.extend(reads(alone.notice(Notice::Admitted { conn, admitted })));
+    }
+    let at_once = asked.len();
+    assert!(at_once < 50, "all are asked for at once");
+    alone.disconnect(3);
+    alone.disconnect(40);
+    let mut answered = 0;
+    while answered < asked.len() {
+        let (conn, rooms) = (conn(asked[answered]), Ok(vec![alone.summary(0)]));
+        asked.extend(reads(alone.tell(Input::RoomsLoaded { conn, rooms })));
+        answered += 1;
+        assert!(asked.len() - answered <= at_once);
+    }
+    let expected: Vec<u32> = (0..50).filter(|index| *index != 40).collect();
+    assert_eq!(asked, expected);
+}

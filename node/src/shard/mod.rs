@@ -53,8 +53,6 @@ pub(crate) struct Shared {
     pub(crate) levels: Box<[Levels]>,
     /// Reads for sockets that are under way on this node; beyond the bound sockets are told to try again.
     pub(crate) reads: Arc<tokio::sync::Semaphore>,
-    /// Sockets whose rooms are being read; the others wait their turn.
-    pub(crate) openings: Arc<tokio::sync::Semaphore>,
 }
 
 /// What a shard shows of itself, renewed with each tick.

@@ -17,8 +17,6 @@ use super::{Mail, Shard, socket};
 
 /// When a client that is told to go should come back: the reference client spreads its reconnect over 0.5–1.5 s.
 const RECONNECT_MILLIS: u64 = 1_000;
-/// How long a socket waits for its turn to have its rooms read: less than the official client waits to be let in (20 s).
-const OPENING_PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);
 /// Tries of a read that nobody asks for again, and the first pause between them, which doubles: 6 s in all.
 const LOAD_TRIES: u32 = 6;
 const LOAD_PAUSE: std::time::Duration = std::time::Duration::from_millis(100);
@@ -110,18 +108,11 @@ impl Shard {
             }
             Effect::LoadRooms { conn, user } => {
                 let store = self.shared.ports.store.clone();
-                let openings = self.shared.openings.clone();
                 self.spawn(async move {
-                    // All who come back at once would otherwise ask a store that is slow all at once, none would be
-                    // answered in time, and all would come again. In turn, those whose turn it is are let in.
-                    let turn = tokio::time::timeout(OPENING_PATIENCE, openings.acquire_owned());
-                    let rooms = match turn.await {
-                        Ok(Ok(_turn)) => store.rooms_of(user).await.map_err(|error| {
-                            warn!(%error, "rooms of a user could not be read");
-                            Problem::new(Code::Unavailable).retry_after(RECONNECT_MILLIS)
-                        }),
-                        _ => Err(Problem::new(Code::Overloaded).retry_after(RECONNECT_MILLIS)),
-                    };
+                    let rooms = store.rooms_of(user).await.map_err(|error| {
+                        warn!(%error, "rooms of a user could not be read");
+                        Problem::new(Code::Unavailable).retry_after(RECONNECT_MILLIS)
+                    });
                     Input::RoomsLoaded { conn, rooms }
                 });
             }

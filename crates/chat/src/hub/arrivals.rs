@@ -40,10 +40,11 @@ impl Hub {
         match self.sockets.get_mut(conn) {
             Some(socket) if admitted => {
                 socket.stage = Stage::Loading;
-                out.push(Effect::LoadRooms {
-                    conn,
-                    user: socket.who.user,
-                });
+                let user = socket.who.user;
+                let is_here = |conn| self.sockets.get(conn).is_some();
+                if self.turns.begin(conn, is_here) {
+                    out.push(Effect::LoadRooms { conn, user });
+                }
             }
             Some(_) => {
                 self.sockets.remove(conn);

@@ -7,6 +7,7 @@ mod answers;
 mod arrivals;
 mod rooms;
 mod sockets;
+mod turns;
 mod watching;
 
 use std::collections::BTreeSet;
@@ -25,6 +26,7 @@ use crate::{Asked, Close, ConnId, Effect, Input, Notice, Now, Passing, Setup, To
 use answers::ack_ok;
 pub use answers::{granted, refused};
 use sockets::{Sockets, Stage};
+use turns::Turns;
 use watching::Watching;
 
 /// How often tokens are looked over for their end.
@@ -45,6 +47,7 @@ pub struct Hub {
     setup: Setup,
     minter: Minter,
     sockets: Sockets,
+    turns: Turns,
     local: LocalRooms,
     /// Sockets that go live in a room once the effects at hand are carried out.
     enrolments: Vec<(ConnId, u32)>,
@@ -68,6 +71,7 @@ impl Hub {
         Self {
             minter: Minter::new(setup.seed),
             sockets: Sockets::default(),
+            turns: Turns::default(),
             local: LocalRooms::default(),
             enrolments: Vec::new(),
             lagging: 0,
