@@ -127,6 +127,15 @@ def rules_and_dashboards_arrive_as_they_are():
         docs = rendered.documents(values, chart)
     specs = [one["spec"] for one in rendered.of_kind(docs, "PrometheusRule")]
     test("a rule arrives with its braces", [] if yaml.safe_load(rule) in specs else ["it does not"])
+    pages = lambda docs: {
+        rule["annotations"]["runbook_url"].rsplit("/", 1)[0]
+        for one in rendered.of_kind(docs, "PrometheusRule") for group in one["spec"]["groups"] for rule in group["rules"]
+        if "runbook_url" in rule.get("annotations", {})
+    }
+    test("runbooks are where they are said to be", pages(docs) ^ {"https://git.example/chatify/runbooks"})
+    usual = {"monitoring": {"enabled": True, "rules": {"enabled": True}}}
+    where = pages(rendered.documents(rendered.cases()["small"] | usual))
+    test("or else in the repository", where ^ {"docs/runbooks"})
     data = [text for one in rendered.of_kind(docs, "ConfigMap") for text in one["data"].values()]
     test("a dashboard arrives with its braces", [] if board in data else ["it does not"])
     count = len(list(rendered.CHART.glob("files/dashboards/*.json"))) + 1
