@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use archive::{Keep, Summary};
+use archive::{Devices, Keep, Person, Summary};
 use indicatif::{ProgressBar, ProgressStyle};
 use protocol::ids::UserId;
 use service::config::Settings;
@@ -186,13 +186,19 @@ async fn exported(store: &dyn Store, plan: &ExportPlan) -> Result<String, Failur
             found.ok_or_else(nobody)?.user.id
         }
     };
-    let bar = bar();
-    let mut out = BufWriter::new(private(&plan.out)?);
-    let lines = archive::person(store, person, &mut out, &ticks(&bar)).await;
-    let lines = lines.map_err(Failure::of)?;
+    let mut own = Person::new(person, Devices::Known);
+    // Asked before the file is made: there is none for somebody who is not there.
+    let mut piece = own.next(store).await.map_err(Failure::of)?;
+    let (bar, mut out) = (bar(), BufWriter::new(private(&plan.out)?));
+    let told = ticks(&bar);
+    while let Some(lines) = piece {
+        out.write_all(lines.as_bytes()).map_err(Failure::of)?;
+        told("lines", own.lines());
+        piece = own.next(store).await.map_err(Failure::of)?;
+    }
     out.flush().map_err(Failure::of)?;
     bar.finish_and_clear();
-    Ok(format!("{lines} lines in {}\n", plan.out.display()))
+    Ok(format!("{} lines in {}\n", own.lines(), plan.out.display()))
 }
 
 async fn written(store: &dyn Store, out: &Path) -> Result<String, Failure> {

@@ -39,7 +39,8 @@ service::settings! {
 }
 
 service::settings! {
-    /// What `chatify node`, `chatify auth` and `chatify mailer` share; `chatify` alone needs none of it.
+    /// What `chatify node`, `chatify auth` and `chatify mailer` share; `chatify` alone needs none of it but
+    /// `require-tls`.
     pub struct ClusterConfig in "" {
         /// What carries news between the processes: `redis://…` or `redis+cluster://…`. `local:` is within one process.
         bus: Url = "local:",
@@ -53,6 +54,9 @@ service::settings! {
         advertise: Option<String> = "",
         /// Where a node finds auth, whose keys it fetches from `/.well-known/jwks.json`: `http://HOST:PORT`.
         auth_url: Option<String> = "",
+        /// Whether a line to a store, a bus, a queue or a mail server that leaves this machine must be TLS with the server's
+        /// name checked. `on` refuses to start with any other.
+        require_tls: bool = "off",
         /// How long a service waits at its start for a store, a bus or a queue that cannot be reached, before it ends.
         start_patience: Duration = "60s" in "0s"..="1h",
     }

@@ -38,6 +38,43 @@ fn run(service: &str, other: &[(&str, &str)]) -> (Option<i32>, String) {
 }
 
 #[test]
+fn where_tls_is_required_a_line_in_clear_ends_the_start_with_one_line_that_names_it() {
+    let far = [
+        ("STORE", "mongodb://u:hunter2@db.test/chatify"),
+        ("BUS", "redis://u:hunter2@redis.test"),
+        ("MAIL_QUEUE", "amqp://u:hunter2@queue.test/%2f"),
+        ("MAIL_SMTP", "smtp://mail.test?tls=none"),
+    ];
+    for (service, named) in [
+        ("node", vec!["store", "bus"]),
+        ("auth", vec!["store", "bus", "mail-queue"]),
+        ("mailer", vec!["mail-queue", "mail.smtp"]),
+    ] {
+        let far = far.map(|(name, url)| (format!("CHATIFY_{name}"), url));
+        let mut other: Vec<_> = far
+            .iter()
+            .map(|(name, url)| (name.as_str(), *url))
+            .collect();
+        other.push(("CHATIFY_REQUIRE_TLS", "on"));
+        let (code, told) = run(service, &other);
+        assert_eq!(code, Some(2), "{told}");
+        let lines: Vec<_> = told
+            .lines()
+            .filter(|line| line.contains("require-tls"))
+            .collect();
+        assert_eq!(lines.len(), named.len(), "{told}");
+        for setting in named {
+            let begins = format!("`{setting}` would cross a network without TLS");
+            assert!(told.contains(&begins), "{told}");
+        }
+        assert!(!told.contains("hunter2"), "{told}");
+    }
+    // On this machine nobody is in between: it goes on until it finds nobody there.
+    let (code, told) = run("node", &[("CHATIFY_REQUIRE_TLS", "on")]);
+    assert_eq!(code, Some(1), "{told}");
+}
+
+#[test]
 fn each_wrong_setting_ends_the_start_with_one_line_that_names_it() {
     for (service, setting, value, line) in [
         (

@@ -1,6 +1,6 @@
-//! How often codes are asked for and guessed at: by mailbox, by address of the internet, and over all.
+//! How often codes are asked for and guessed at: by mailbox and its domain, by address of the internet, and over all.
 //!
-//! A mailbox's budget is spent in silence: the answer is the same 202 whether a mail goes out or not, since a visible
+//! The budgets of a mailbox and a domain are spent in silence: the answer is the same 202 whether a mail goes out or not, since a visible
 //! limit would tell a stranger who is signing in. What depends on the asker alone is answered with 429.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -18,6 +18,7 @@ use crate::config::AuthConfig;
 use crate::metrics::AuthMetrics;
 use crate::otp::RESEND_AFTER;
 
+const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3_600);
 const DAY: Duration = Duration::from_secs(24 * 3_600);
 
@@ -35,7 +36,7 @@ pub(crate) const WRONG_BY_PAIR_HOUR: Policy = Policy::strict("otp-wrong-pair-hou
 /// The same in any day.
 pub(crate) const WRONG_BY_PAIR_DAY: Policy = Policy::strict("otp-wrong-pair-day", 30, DAY);
 /// Renewals from one address of the internet.
-pub(crate) const RENEWALS: Policy = Policy::even("token", 1_200, Duration::from_secs(60));
+pub(crate) const RENEWALS: Policy = Policy::even("token", 1_200, MINUTE);
 
 /// The budgets of auth.
 pub(crate) struct Budgets {
@@ -43,6 +44,7 @@ pub(crate) struct Budgets {
     on: bool,
     by_address: Policy,
     by_network: Policy,
+    by_domain: Policy,
     over_all: Policy,
 }
 
@@ -56,7 +58,8 @@ impl Budgets {
             by_address: Policy::even("otp", by_address, HOUR),
             // Softer: a /24 or /48 holds many who do not know of each other.
             by_network: Policy::even("otp-network", by_address.saturating_mul(8), HOUR),
-            over_all: Policy::even("otp-all", config.sends_per_minute, Duration::from_secs(60)),
+            by_domain: Policy::even("otp-domain", config.sends_per_domain, MINUTE),
+            over_all: Policy::even("otp-all", config.sends_per_minute, MINUTE),
         }
     }
 
@@ -109,7 +112,8 @@ impl Budgets {
         (headers, Ok(()))
     }
 
-    /// Takes one mail from the mailbox's budgets; milliseconds to wait when there is none left.
+    /// Takes one mail from the budgets of its mailbox and then of its domain; milliseconds to wait when there is none left.
+    /// In this order: what a mailbox does not get is not taken from its neighbours.
     pub(crate) async fn mail(&self, to: &EmailAddress, now_ms: u64) -> Result<(), u64> {
         if !self.on {
             return Ok(());
@@ -121,7 +125,8 @@ impl Budgets {
                 return Err(verdict.retry_after_ms);
             }
         }
-        Ok(())
+        let verdict = self.take(to.domain(), self.by_domain, now_ms).await;
+        verdict.allowed.then_some(()).ok_or(verdict.retry_after_ms)
     }
 
     /// Whether this asker may guess at a code for this mailbox.

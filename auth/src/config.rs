@@ -23,6 +23,9 @@ service::settings! {
         sends_per_address: u32 = "120" in "1"..="1000000",
         /// Code requests that the whole deployment takes in a minute: what the mail provider and its bill can bear.
         sends_per_minute: u32 = "1000" in "1"..="1000000",
+        /// Codes that go to the mailboxes of one domain in a minute. Beyond it they are withheld in silence, as with one
+        /// mailbox; everybody at a large provider shares this.
+        sends_per_domain: u32 = "500" in "1"..="1000000",
         /// Spice of the stored codes; unset means it is made from the key secret.
         otp_pepper: Option<Secret> = "",
         /// Seals the signing keys in the store and makes refresh tokens: at least 32 characters, the same on every

@@ -39,6 +39,8 @@ pub struct Ports {
     pub clock: Clock,
     /// How the public HTTP side is set up.
     pub settings: Settings,
+    /// What the exports of this node share.
+    pub exports: crate::api::Exports,
     /// The published documents, with those of the other services merged in.
     pub documents: Documents,
 }

@@ -20,6 +20,8 @@ use client::Endpoint;
 use service::config::Settings;
 
 use crate::Failure;
+pub(crate) use remote::in_clear;
+
 use finding::{Finding, json, table};
 use view::View;
 

@@ -73,24 +73,50 @@ fn servers(text: &str) -> Vec<(String, u16)> {
         .collect()
 }
 
+/// Whether the URL asks for TLS with the server's name checked.
+fn is_secure(text: &str) -> bool {
+    let scheme = text.split("://").next().unwrap_or_default();
+    let query = text.split_once('?').map_or("", |(_, query)| query);
+    let says = |pair: &str| query.split('&').any(|one| one.eq_ignore_ascii_case(pair));
+    match scheme {
+        "rediss" | "rediss+cluster" => !text.ends_with("#insecure"),
+        "amqps" | "smtps" => true,
+        "smtp" => !says("tls=none"),
+        "mongodb" => {
+            let unchecked = [
+                "tlsInsecure=true",
+                "tlsAllowInvalidCertificates=true",
+                "tlsAllowInvalidHostnames=true",
+            ];
+            (says("tls=true") || says("ssl=true")) && !unchecked.into_iter().any(says)
+        }
+        _ => false,
+    }
+}
+
+/// Whether what goes to the servers of a URL leaves this machine and could be listened to or answered by somebody else.
+pub(crate) fn in_clear(text: &str) -> bool {
+    !is_secure(text) && !far(text).is_empty()
+}
+
+/// How far those servers of a URL are that are not on this machine.
+fn far(text: &str) -> Vec<Reach> {
+    let bracketed = |host: &str| match host.contains(':') {
+        true => format!("x://[{host}]"),
+        false => format!("x://{host}"),
+    };
+    servers(text)
+        .iter()
+        .filter_map(|(host, _)| Url::parse(&bracketed(host)).ok())
+        .map(|url| Reach::of_url(&url))
+        .filter(|reach| *reach != Reach::Machine)
+        .collect()
+}
+
 /// Whether passwords and messages cross a network in the clear, and whether the password is one that everybody knows.
 fn line(check: &'static str, text: &str) -> Option<Finding> {
     const MEND: &str = "use the TLS form of the URL (rediss:, amqps:, tls=true, tls=starttls)";
-    let hosts: Vec<Url> = servers(text)
-        .iter()
-        .filter_map(|(host, _)| {
-            let bracketed = if host.contains(':') {
-                format!("x://[{host}]")
-            } else {
-                format!("x://{host}")
-            };
-            Url::parse(&bracketed).ok()
-        })
-        .collect();
-    let reach = hosts.iter().map(Reach::of_url);
-    let far = reach
-        .filter(|reach| *reach != Reach::Machine)
-        .collect::<Vec<_>>();
+    let far = far(text);
     if far.is_empty() {
         return None;
     }
@@ -102,14 +128,8 @@ fn line(check: &'static str, text: &str) -> Option<Finding> {
         ));
     }
     let scheme = text.split("://").next().unwrap_or_default();
-    let secure = match scheme {
-        "rediss" | "rediss+cluster" | "amqps" => true,
-        "smtp" => !text.contains("tls=none"),
-        "mongodb" => text.contains("tls=true"),
-        _ => false,
-    };
     let told = format!("{scheme}: crosses a network without TLS");
-    if secure {
+    if is_secure(text) {
         Some(Finding::ok(check, "TLS on the way"))
     } else if far.contains(&Reach::Internet) || scheme == "smtp" {
         Some(Finding::wrong(check, told, MEND))
@@ -150,6 +170,40 @@ mod tests {
             Some(Level::Wrong)
         );
         assert_eq!(level("mongodb://a,b/chatify?tls=true"), Some(Level::Ok));
+    }
+
+    #[test]
+    fn tls_whose_certificates_nobody_checks_is_as_good_as_none() {
+        for secure in [
+            "rediss://redis.example",
+            "rediss+cluster://u:p@a,b",
+            "amqps://queue/%2f",
+            "smtp://mail.example",
+            "smtp://mail.example?tls=implicit",
+            "smtps://mail.example",
+            "mongodb://a,b/chatify?replicaSet=r&tls=true",
+            "mongodb://a/chatify?ssl=true",
+            "redis://127.0.0.1",
+            "mongodb://localhost,[::1]/chatify",
+            "sqlite:./x.db",
+            "local:",
+        ] {
+            assert!(!in_clear(secure), "{secure}");
+        }
+        for clear in [
+            "redis://redis.example",
+            "redis+cluster://127.0.0.1:1,10.0.0.1:1",
+            "rediss://redis.example/#insecure",
+            "amqp://queue/%2f",
+            "smtp://mail.example?tls=none",
+            "mongodb://a,b/chatify",
+            "mongodb://u:tls=true@a/chatify",
+            "mongodb://a/chatify?tls=true&tlsInsecure=true",
+            "mongodb://a/chatify?tls=true&tlsAllowInvalidCertificates=true",
+            "mongodb://a/chatify?tls=true&tlsallowinvalidhostnames=true",
+        ] {
+            assert!(in_clear(clear), "{clear}");
+        }
     }
 
     #[test]

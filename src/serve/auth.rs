@@ -6,7 +6,7 @@ use auth::{Auth, AuthConfig, Cut, Ports};
 use bus::hints::Bus;
 use protocol::envelope::Envelope;
 use protocol::ids::SessionId;
-use service::config::Settings;
+use service::config::{Settings, Url};
 use tracing::info;
 
 use super::wanted::Wanted;
@@ -29,6 +29,12 @@ pub(crate) fn serve(settings: &Settings) -> Result<String, Failure> {
             "is not set, and every auth of a cluster needs the same one",
         );
     }
+    let lines = [
+        ("store", top.store.as_ref().map(Url::expose)),
+        ("bus", Some(cluster.bus.expose())),
+        ("mail-queue", Some(cluster.mail_queue.expose())),
+    ];
+    wanted.secured(&cluster, &lines);
     wanted.check()?;
     live(settings, async move |life: Life| {
         let shared = backends::bus(&life, &cluster, &key).await?;

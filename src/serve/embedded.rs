@@ -12,7 +12,8 @@ use node::revoked::RevokedSessions;
 use node::{Doors, NodeConfig};
 use protocol::ids::SessionId;
 use service::clock::Clock;
-use service::config::Settings;
+use service::config::{Settings, Url};
+use service::secret::Secret;
 use tracing::info;
 
 use super::node::Served;
@@ -34,6 +35,11 @@ pub(crate) fn serve(settings: &Settings) -> Result<String, Failure> {
         &cluster.mail_queue,
         "`chatify auth` and `chatify mailer`",
     );
+    let lines = [
+        ("store", top.store.as_ref().map(Url::expose)),
+        ("mail.smtp", mail_config.smtp.as_ref().map(Secret::expose)),
+    ];
+    wanted.secured(&cluster, &lines);
     wanted.check()?;
     live(settings, async move |life: Life| {
         let store = backends::own_store(&top).await?;
@@ -64,6 +70,7 @@ pub(crate) fn serve(settings: &Settings) -> Result<String, Failure> {
             limiter,
             clock: life.clock.clone(),
             settings: top.public(mailbox.is_some()),
+            exports: node::api::Exports::default(),
             documents: Documents::with([::auth::openapi(), node::api::admin::openapi()]),
         };
         let mail_page = mailbox.map(::mailer::DevMailbox::router);

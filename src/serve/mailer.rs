@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bus::mail::MailQueue;
 use mailer::{MailConfig, Outlet, Ports};
 use service::config::Settings;
+use service::secret::Secret;
 use tracing::info;
 
 use super::wanted::Wanted;
@@ -22,6 +23,11 @@ pub(crate) fn serve(settings: &Settings) -> Result<String, Failure> {
     if config.smtp.is_none() {
         wanted.refuse("mail.smtp", "is not set: the dev mailbox is for chatify without a command, nobody would see these mails");
     }
+    let lines = [
+        ("mail-queue", Some(cluster.mail_queue.expose())),
+        ("mail.smtp", config.smtp.as_ref().map(Secret::expose)),
+    ];
+    wanted.secured(&cluster, &lines);
     wanted.check()?;
     live(settings, async move |life: Life| {
         let queue = backends::mail_queue(&life, &cluster, &key).await?;

@@ -15,7 +15,7 @@ use node::revoked::RevokedSessions;
 use node::{Doors, Listen, Node, NodeConfig, Passage};
 use protocol::ids::NodeId;
 use protocol::time::Timestamp;
-use service::config::Settings;
+use service::config::{Settings, Url};
 use store::Store;
 use tracing::{info, warn};
 
@@ -42,6 +42,11 @@ pub(crate) fn serve(settings: &Settings) -> Result<String, Failure> {
     let key = wanted.key(&cluster);
     let url = wanted.advertised(&cluster, top.listen);
     let auth_url = wanted.auth_url(&cluster);
+    let lines = [
+        ("store", top.store.as_ref().map(Url::expose)),
+        ("bus", Some(cluster.bus.expose())),
+    ];
+    wanted.secured(&cluster, &lines);
     wanted.check()?;
     live(settings, async move |life: Life| {
         let meant_for = (tokens.issuer.as_str(), tokens.audience.as_str());
@@ -77,6 +82,7 @@ pub(crate) fn serve(settings: &Settings) -> Result<String, Failure> {
             limiter: shared.limiter,
             clock: life.clock.clone(),
             settings: top.public(false),
+            exports: node::api::Exports::default(),
             documents: Documents::with([auth::openapi(), node::api::admin::openapi()]),
         };
         let among = (config.name(), Some((peers.me(), peers.peers())));

@@ -8,6 +8,7 @@ use service::config::{ConfigError, Url};
 use service::secret::Secret;
 
 use crate::config::{ClusterConfig, TopConfig};
+use crate::doctor;
 
 /// The shortest cluster key, in characters.
 const KEY_CHARS_MIN: usize = 32;
@@ -111,6 +112,17 @@ impl Wanted {
         let what =
             format!("other nodes cannot reach `listen`, {listen}. Say where they reach this one");
         self.plain("advertise", url.as_deref(), &what)
+    }
+
+    /// Lines that leave this machine are TLS, if that is asked for: settings and their URLs, which may hold passwords.
+    pub(super) fn secured(&mut self, config: &ClusterConfig, lines: &[(&str, Option<&str>)]) {
+        for (setting, url) in lines {
+            if config.require_tls && url.is_some_and(doctor::in_clear) {
+                let why = "would cross a network without TLS, or without the server's name checked, and `require-tls` is \
+                           on: use rediss:, amqps:, tls=true (MongoDB), tls=starttls (SMTP)";
+                self.refuse(setting, why);
+            }
+        }
     }
 
     /// All is well, or everything that is not.

@@ -16,7 +16,15 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("transport", &["protocol"]),
     (
         "node",
-        &["protocol", "chat", "store", "bus", "service", "transport"],
+        &[
+            "protocol",
+            "chat",
+            "store",
+            "archive",
+            "bus",
+            "service",
+            "transport",
+        ],
     ),
     ("auth", &["protocol", "store", "bus", "service"]),
     ("mailer", &["protocol", "bus", "service"]),

@@ -21,7 +21,7 @@ pub use check::check;
 pub use content::content;
 pub use error::ArchiveError;
 pub use fill::{Keep, fill};
-pub use person::person;
+pub use person::{Devices, Person};
 pub use write::write;
 
 /// The archive format of this binary. A newer one is refused.

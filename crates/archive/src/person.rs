@@ -1,106 +1,202 @@
 //! Everything that a store has about one person and nothing about others, for the person: they have a right to it.
 //!
-//! One JSON object a line: profile, devices, rooms, and from every log what they did themselves, each version of a text.
-//! Left out: secrets of their devices, who reacted to them, what they did to other members (it names those).
-//! No index leads from a person to their messages, so every log is read; that is an operator's work and no request's.
+//! One JSON object a line: profile, devices, rooms, and from the logs what they did themselves, each version of a text,
+//! also in rooms that they left or that were deleted. The last line says how many there were, so that a file that was
+//! cut off is known for one. Left out: secrets of their devices, who reacted to them, what they did to other members
+//! (it names those).
+//!
+//! It is read piece by piece, one page of the store each, so that nothing grows with what there is. No index leads from
+//! a person to their messages: the logs of all rooms that they ever were in are read, by whoever asks at their own pace.
 
-use std::io::Write;
+use std::collections::VecDeque;
+use std::fmt::Write as _;
 
-use protocol::entry::Change;
-use protocol::ids::UserId;
-use protocol::message::Message;
+use protocol::entry::{Change, Entry};
+use protocol::ids::{RoomId, SessionId, UserId};
+use protocol::message::{Message, Seq};
 use serde_json::{Value, json};
-use store::{Store, StoreError};
+use store::{SessionRow, Store, StoreError};
 
-use crate::{ArchiveError, Progress};
-
+/// Rows in one question.
 const PAGE: usize = 1_000;
 
-/// Writes it to `out`. Returns how many lines.
-///
-/// # Errors
-/// `Store` with `NotFound` for somebody who is not there or is erased; `File` when `out` fails.
-pub async fn person(
-    store: &dyn Store,
+/// Which of a person's devices are told of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Devices {
+    /// Those that are signed in; one indexed read.
+    SignedIn,
+    /// Those that were signed out and not forgotten yet too. Reads the devices of everybody.
+    Known,
+}
+
+/// What there is about one person, piece by piece.
+#[derive(Debug)]
+pub struct Person {
     who: UserId,
-    out: &mut (dyn Write + Send),
-    progress: Progress<'_>,
-) -> Result<u64, ArchiveError> {
-    let me = store.me(who).await?;
-    let mut lines = 0;
-    let mut put = |value: &Value| {
-        lines += 1;
-        writeln!(out, "{value}")
-            .map_err(|error| ArchiveError::File(format!("cannot write: {error}")))
-    };
-    put(&json!({ "profile": me }))?;
-    let mut after = None;
-    loop {
-        let rows = store.session_rows(after, PAGE).await?;
-        let Some(last) = rows.last() else { break };
-        after = Some(last.id);
-        for device in rows.iter().filter(|device| device.user == who) {
-            put(&json!({ "device": {
-                "id": device.id, "device": device.device, "createdAt": device.created_at,
-                "lastUsedAt": device.last_used_at, "revokedAt": device.revoked_at,
-            } }))?;
+    lines: u64,
+    next: Next,
+}
+
+/// What the next piece is.
+#[derive(Debug)]
+enum Next {
+    Profile(Devices),
+    /// Everybody's devices above this one.
+    Devices(Option<SessionId>),
+    Rooms,
+    Logs(Logs),
+    Nothing,
+}
+
+#[derive(Debug, Default)]
+struct Logs {
+    /// The last room that was asked for.
+    after: Option<RoomId>,
+    /// Rooms that are to be read yet, and how far the first has been.
+    rooms: VecDeque<RoomId>,
+    at: Seq,
+}
+
+impl Person {
+    /// About this person.
+    pub fn new(who: UserId, devices: Devices) -> Self {
+        Self {
+            who,
+            lines: 0,
+            next: Next::Profile(devices),
         }
     }
-    for room in store.rooms_of(who).await? {
-        put(&json!({ "room": {
-            "id": room.room.id, "type": room.room.kind, "name": room.room.name,
-            "role": room.role, "readSeq": room.read_seq,
-        } }))?;
+
+    /// How many lines there were so far.
+    pub fn lines(&self) -> u64 {
+        self.lines
     }
-    let (mut after, mut rooms) = (None, 0);
-    loop {
-        let keys = store.room_keys(after, PAGE).await?;
-        let Some(last) = keys.last() else {
-            return Ok(lines);
-        };
-        after = Some(last.id);
-        for key in keys {
-            let mut at = 0;
-            loop {
-                let page = match store.entries(key.id, at, PAGE).await {
-                    Err(StoreError::NotFound) => break,
-                    page => page?,
-                };
-                let Some(last) = page.entries.last() else {
-                    break;
-                };
-                at = last.seq;
-                for entry in &page.entries {
-                    if let Some(did) = did(who, entry.actor, &entry.change) {
-                        put(
-                            &json!({ "did": did, "roomId": key.id, "seq": entry.seq, "at": entry.at }),
-                        )?;
+
+    /// The next whole lines, perhaps none of them; `None` when there are no more. A piece is at most one page of the
+    /// store. A piece that failed may be asked for again.
+    ///
+    /// # Errors
+    /// `NotFound` at the first piece for somebody who is not there or is erased; whatever the store fails with.
+    pub async fn next(&mut self, store: &dyn Store) -> Result<Option<String>, StoreError> {
+        let mut out = Lines::default();
+        let (who, lines) = (self.who, self.lines);
+        match &mut self.next {
+            Next::Profile(devices) => {
+                out.put(&json!({ "profile": store.me(who).await? }));
+                self.next = match devices {
+                    Devices::Known => Next::Devices(None),
+                    Devices::SignedIn => {
+                        for row in store.sessions_of(who).await? {
+                            out.put(&device(&row));
+                        }
+                        Next::Rooms
                     }
+                };
+            }
+            Next::Devices(after) => {
+                let rows = store.session_rows(*after, PAGE).await?;
+                for row in rows.iter().filter(|row| row.user == who) {
+                    out.put(&device(row));
+                }
+                match rows.last() {
+                    Some(last) => *after = Some(last.id),
+                    None => self.next = Next::Rooms,
                 }
             }
-            rooms += 1;
-            progress("rooms", rooms);
+            Next::Rooms => {
+                for room in store.rooms_of(who).await? {
+                    out.put(&json!({ "room": {
+                        "id": room.room.id, "type": room.room.kind, "name": room.room.name,
+                        "role": room.role, "readSeq": room.read_seq,
+                    } }));
+                }
+                self.next = Next::Logs(Logs::default());
+            }
+            Next::Logs(logs) => {
+                if !logs.page(store, who, &mut out).await? {
+                    out.put(&json!({ "end": { "lines": lines + 1 } }));
+                    self.next = Next::Nothing;
+                }
+            }
+            Next::Nothing => return Ok(None),
         }
+        self.lines += out.count;
+        Ok(Some(out.text))
     }
 }
 
-fn did(who: UserId, actor: UserId, change: &Change) -> Option<Value> {
+impl Logs {
+    /// One page of one log, or of the list of rooms; false when all was read.
+    async fn page(
+        &mut self,
+        store: &dyn Store,
+        who: UserId,
+        out: &mut Lines,
+    ) -> Result<bool, StoreError> {
+        let Some(room) = self.rooms.front().copied() else {
+            self.rooms = store.rooms_ever(who, self.after, PAGE).await?.into();
+            self.after = self.rooms.back().copied();
+            return Ok(self.after.is_some() && !self.rooms.is_empty());
+        };
+        let page = match store.entries(room, self.at, PAGE).await {
+            Err(StoreError::NotFound) => Vec::new(),
+            page => page?.entries,
+        };
+        match page.last() {
+            Some(last) => self.at = last.seq,
+            None => {
+                self.at = 0;
+                self.rooms.pop_front();
+            }
+        }
+        for entry in &page {
+            if let Some(did) = did(who, entry) {
+                out.put(&json!({ "did": did, "roomId": room, "seq": entry.seq, "at": entry.at }));
+            }
+        }
+        Ok(true)
+    }
+}
+
+#[derive(Default)]
+struct Lines {
+    text: String,
+    count: u64,
+}
+
+impl Lines {
+    fn put(&mut self, line: &Value) {
+        // Writing into a text cannot fail.
+        let _ = writeln!(self.text, "{line}");
+        self.count += 1;
+    }
+}
+
+fn device(row: &SessionRow) -> Value {
+    json!({ "device": {
+        "id": row.id, "device": row.device, "createdAt": row.created_at,
+        "lastUsedAt": row.last_used_at, "revokedAt": row.revoked_at,
+    } })
+}
+
+fn did(who: UserId, entry: &Entry) -> Option<Value> {
+    let own = entry.actor == who;
     let wrote = |message: &Message| {
         json!({
             "messageId": message.id, "text": message.text, "replyTo": message.reply_to,
             "mentions": message.mentions, "meta": message.meta,
         })
     };
-    match change {
-        Change::Said { message } if actor == who => Some(json!({ "said": wrote(message) })),
-        Change::Edited { message } if actor == who => Some(json!({ "edited": wrote(message) })),
-        Change::Deleted { message } if actor == who => Some(json!({ "deleted": message.id })),
+    match &entry.change {
+        Change::Said { message } if own => Some(json!({ "said": wrote(message) })),
+        Change::Edited { message } if own => Some(json!({ "edited": wrote(message) })),
+        Change::Deleted { message } if own => Some(json!({ "deleted": message.id })),
         Change::Reacted {
             message,
             emoji,
             added,
             ..
-        } if actor == who => {
+        } if own => {
             Some(json!({ "reacted": { "messageId": message, "emoji": emoji, "added": added } }))
         }
         Change::Joined { member } if member.user_id == who => Some(json!("joined")),

@@ -11,7 +11,7 @@ mod fixtures;
 
 use std::path::{Path, PathBuf};
 
-use archive::{ArchiveError, Keep, Summary};
+use archive::{ArchiveError, Devices, Keep, Person, Summary};
 use fixtures::*;
 use proptest::prelude::{Strategy, any};
 use proptest::strategy::ValueTree as _;
@@ -20,7 +20,7 @@ use protocol::entry::Change;
 use protocol::ids::UserId;
 use protocol::message::Message;
 use protocol::room::{LeaveReason, Role, RoomType};
-use store::{KeyRow, StoreError};
+use store::{KeyRow, Revoke, StoreError};
 
 fn quiet(_: &'static str, _: u64) {}
 
@@ -396,27 +396,46 @@ async fn what_a_person_is_given_is_theirs_and_nothing_of_others() {
         count: 1,
     };
     room.record(&store, people[1], reacted).await;
-    let mut out = Vec::new();
-    let lines = archive::person(store.as_ref(), people[0], &mut out, &quiet)
-        .await
-        .unwrap();
-    let text = String::from_utf8(out).unwrap();
-    assert_eq!(text.lines().count() as u64, lines);
+    let mut left = room_of(&store, &people[..2]).await;
+    left.say(&store, people[0], "said before I left").await;
+    let went = Change::Left {
+        user: people[0],
+        reason: LeaveReason::Left,
+        until: None,
+    };
+    left.record(&store, people[0], went).await;
+    left.say(&store, people[1], "a word behind my back").await;
+    let out = store.revoke(people[0], Revoke::All, at(2)).await.unwrap();
+    assert_eq!(out.len(), 1);
+
+    let mut own = Person::new(people[0], Devices::Known);
+    let mut text = String::new();
+    while let Some(piece) = own.next(store.as_ref()).await.unwrap() {
+        text.push_str(&piece);
+    }
+    assert_eq!(text.lines().count() as u64, own.lines());
+    let end = format!("{{\"end\":{{\"lines\":{}}}}}\n", own.lines());
+    assert!(text.ends_with(&end), "{text}");
     let address = store.me(people[0]).await.unwrap().email;
-    for own in ["mine, all mine", "a phone", &address, "joined"] {
+    for own in [
+        "mine, all mine",
+        "said before I left",
+        "a phone",
+        &address,
+        "joined",
+        "left",
+    ] {
         assert!(text.contains(own), "{own}");
     }
     for others in [
         "a secret of another",
+        "a word behind my back",
         "🦊",
         &people[1].to_string(),
         "refresh",
     ] {
         assert!(!text.contains(others), "{others}");
     }
-    let erased = archive::person(store.as_ref(), people[5], &mut Vec::new(), &quiet).await;
-    assert!(matches!(
-        erased,
-        Err(ArchiveError::Store(StoreError::NotFound))
-    ));
+    let mut erased = Person::new(people[5], Devices::Known);
+    assert_eq!(erased.next(store.as_ref()).await, Err(StoreError::NotFound));
 }

@@ -29,6 +29,15 @@ pub trait Rooms {
     /// unread counts and its latest message. Deleted rooms are left out.
     fn rooms_of(&self, user: UserId) -> Answer<'_, Vec<RoomSummary>>;
 
+    /// Rooms that a person is or was a member of, deleted ones too, by id, above `after`, at most `limit`: where what they
+    /// wrote is to be looked for. One where they never said or did anything may be missing.
+    fn rooms_ever(
+        &self,
+        user: UserId,
+        after: Option<RoomId>,
+        limit: usize,
+    ) -> Answer<'_, Vec<RoomId>>;
+
     /// One room as a member sees it. `NotFound` for a stranger as for a room that does not exist.
     fn room_for(&self, user: UserId, room: RoomId) -> Answer<'_, RoomSummary>;
 

@@ -65,7 +65,7 @@ async fn a_newer_schema_is_refused_and_left_as_it_is() {
     change(&path, "PRAGMA user_version = 99");
     let why = refusal(&path).await;
     assert!(why.contains("schema 99") && why.contains("newer"), "{why}");
-    change(&path, "PRAGMA user_version = 2");
+    change(&path, "PRAGMA user_version = 3");
     made(&path).await.close().await;
 }
 

@@ -39,6 +39,10 @@ impl IntoResponse for Refused {
     }
 }
 
+/// In an answer's extensions: its body is made while it is read, and nobody may gather it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Streamed;
+
 /// Whether an answer is a refusal that has not been written yet.
 pub(crate) fn is_refused(response: &Response) -> bool {
     response.extensions().get::<Problem>().is_some()

@@ -9,7 +9,7 @@ use axum::middleware::Next;
 use axum::response::Response;
 use chat::Outcome;
 use protocol::entry::{Draft, Intent};
-use protocol::ids::{ClientId, RoomId, UserId};
+use protocol::ids::{ClientId, RoomId, SessionId, UserId};
 use protocol::problem::{Code, Problem};
 use protocol::token::TokenRefused;
 
@@ -22,6 +22,8 @@ use crate::ports::Ports;
 pub(crate) struct Caller {
     /// Who.
     pub(crate) user: UserId,
+    /// On which device.
+    pub(crate) session: SessionId,
     /// What names this call.
     pub(crate) call: CallName,
 }
@@ -80,6 +82,7 @@ fn caller(ports: &Ports, headers: &HeaderMap) -> Result<Caller, Problem> {
     let call = CallName::of(claims.sub, idempotency_key(headers)?);
     Ok(Caller {
         user: claims.sub,
+        session: claims.sid,
         call,
     })
 }

@@ -7,6 +7,7 @@ pub mod admin;
 mod answer;
 mod caller;
 mod documents;
+mod export;
 mod farewell;
 mod front;
 mod limits;
@@ -33,6 +34,8 @@ use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::openapi::{OpenApi, SecurityRequirement};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
+
+pub use export::{AT_ONCE_MAX as EXPORTS_AT_ONCE_MAX, Exports};
 
 use crate::ports::{Ports, Settings};
 
@@ -106,6 +109,7 @@ pub fn openapi() -> OpenApi {
 fn calls() -> OpenApiRouter<Arc<Ports>> {
     OpenApiRouter::new()
         .routes(routes!(users::me, users::change_me, users::delete_me))
+        .routes(routes!(export::export_me))
         .routes(routes!(users::user))
         .routes(routes!(users::find))
         .routes(routes!(rooms::list, making::create))

@@ -15,7 +15,7 @@ use protocol::problem::Code;
 use store::KeptAnswer;
 use tracing::warn;
 
-use super::answer::{Kept, Refused};
+use super::answer::{Kept, Refused, Streamed, is_refused};
 use super::read::too_large;
 use super::{caller, mint};
 use crate::ports::Ports;
@@ -97,15 +97,16 @@ fn replay(held: KeptAnswer) -> Result<Response, Refused> {
     Ok(response)
 }
 
-/// What to keep of an answer: only what was done. A refusal gives the key back, so that a mended call may use it.
+/// What to keep of an answer: only what was done. A refusal gives the key back, so that a mended call may use it; so does
+/// an answer that is streamed.
 async fn kept(response: Response, digest: [u8; 32]) -> Result<(Response, KeptAnswer), Refused> {
     let back = KeptAnswer {
         digest,
         status: 0,
         body: String::new(),
     };
-    let done = response.status().is_success() && !super::answer::is_refused(&response);
-    if !done {
+    let done = response.status().is_success() && !is_refused(&response);
+    if !done || response.extensions().get::<Streamed>().is_some() {
         return Ok((response, back));
     }
     let (parts, body) = response.into_parts();

@@ -58,6 +58,8 @@ groups! {
     Entering => Banned, RoomFull;
     /// Giving up a role.
     Owners => LastOwner;
+    /// Too much of the same is under way.
+    Busy => Overloaded;
     /// Nothing under this name.
     Nothing => NotFound;
 }

@@ -26,6 +26,8 @@ pub(crate) const CALLS: Policy = Policy::even("calls", 600, MINUTE).with_burst(2
 pub(crate) const SEARCHES: Policy = Policy::even("searches", 60, MINUTE);
 /// Rooms and conversations that a person makes.
 pub(crate) const ROOMS: Policy = Policy::even("rooms", 30, MINUTE);
+/// Exports of all that is stored about a person: each reads the logs of all their rooms.
+pub(crate) const EXPORTS: Policy = Policy::strict("exports", 5, Duration::from_secs(24 * 3600));
 /// Calls without a valid token, by address.
 pub(crate) const STRANGERS: Policy = Policy::even("strangers", 300, MINUTE);
 
@@ -33,7 +35,7 @@ pub(crate) const STRANGERS: Policy = Policy::even("strangers", 300, MINUTE);
 static LIMITED: LazyLock<Counter> = LazyLock::new(|| NodeMetrics::register().limited_calls);
 
 /// Every budget, for `GET /v1/limits`.
-pub(crate) const ALL: [Policy; 4] = [CALLS, SEARCHES, ROOMS, STRANGERS];
+pub(crate) const ALL: [Policy; 5] = [CALLS, SEARCHES, ROOMS, EXPORTS, STRANGERS];
 
 /// Takes one from the budget that the call belongs to, or refuses.
 pub(crate) async fn throttle(
@@ -74,6 +76,7 @@ fn policy_of(request: &Request) -> Policy {
         .map_or("", MatchedPath::as_str);
     match (request.method(), path) {
         (&Method::GET, "/v1/users") => SEARCHES,
+        (&Method::POST, "/v1/users/me/export") => EXPORTS,
         (&Method::POST, "/v1/rooms") | (_, "/v1/dms/{userId}") => ROOMS,
         _ => CALLS,
     }

@@ -5,6 +5,7 @@
 mod admin;
 mod contract;
 mod conventions;
+mod export;
 mod idempotency;
 mod matrix;
 mod members;

@@ -47,6 +47,7 @@ const SIGNED_IN: &[&str] = &[
     "getMe",
     "changeMe",
     "deleteMe",
+    "exportMe",
     "getUser",
     "findUsers",
     "createRoom",

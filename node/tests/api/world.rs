@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use bus::limits::{Limiter, Unlimited};
-use http::{HeaderMap, Method, Request};
+use http::{HeaderMap, Method, Request, Response};
 use node::contract::Documents;
 use node::ports::{Ports, Settings};
 use node::revoked::RevokedSessions;
@@ -121,6 +121,15 @@ impl World {
 
     pub(crate) async fn with(settings: Settings, limiter: Arc<dyn Limiter>, pace: bool) -> Self {
         let store = store::open("sqlite::memory:").await.unwrap();
+        Self::on(store, settings, limiter, pace).await
+    }
+
+    pub(crate) async fn on(
+        store: Arc<dyn Store>,
+        settings: Settings,
+        limiter: Arc<dyn Limiter>,
+        pace: bool,
+    ) -> Self {
         let hub = OneHub::start(store.clone(), pace);
         let signer = Signer::from_seed("k1", &[7; 32]).unwrap();
         let keys = KeySet::new(ISSUER, AUDIENCE)
@@ -130,7 +139,9 @@ impl World {
         let (clock, hands) = Clock::manual(TODAY.0 as u64);
         let revoked = Arc::new(RevokedSessions::default());
         let (kept, at_hub, of_revoked) = (store.clone(), hub.clone(), revoked.clone());
+        let exports = node::api::Exports::default();
         let ports = move || Ports {
+            exports: exports.clone(),
             store: kept.clone(),
             hubs: at_hub.clone(),
             keys: keys.clone().into(),
@@ -207,9 +218,14 @@ impl World {
         })
     }
 
-    pub(crate) async fn send(&self, call: Call) -> Reply {
+    /// The head of an answer, and its body as it is made.
+    pub(crate) async fn begin(&self, call: Call) -> Response<Body> {
         let request = call.0.body(call.1).unwrap();
-        let response = self.router.clone().oneshot(request).await.unwrap();
+        self.router.clone().oneshot(request).await.unwrap()
+    }
+
+    pub(crate) async fn send(&self, call: Call) -> Reply {
+        let response = self.begin(call).await;
         let (parts, body) = response.into_parts();
         let bytes = to_bytes(body, usize::MAX).await.unwrap();
         let text = String::from_utf8(bytes.to_vec()).unwrap();

@@ -761,6 +761,31 @@ export interface paths {
         patch: operations["changeMe"];
         trace?: never;
     };
+    "/v1/users/me/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Everything that is stored about you, and nothing about others.
+         * @description One JSON object a line (`application/x-ndjson`): `profile`, a `device` for each that is signed in, a `room` for each
+         *     that you are in, then from the log of every room that you are or were in what you `did` yourself: each version of
+         *     what you wrote, deletions, reactions, coming and going. The last line is `{"end": {"lines": N}}`, itself counted; without
+         *     it the answer was cut off, as it is when the device is signed out meanwhile. Ask again then.
+         *
+         *     It is not kept under an `Idempotency-Key`: a repeat reads anew. A few a day are granted.
+         */
+        post: operations["exportMe"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/users/{id}": {
         parameters: {
             query?: never;
@@ -8341,6 +8366,162 @@ export interface operations {
                      *       "title": "Not stored; try again in a moment",
                      *       "traceId": "4bf92f3577b34da6a3ce929d0e0e4736",
                      *       "type": "/docs/errors/unavailable"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    exportMe: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Your data, line by line. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/x-ndjson": string;
+                };
+            };
+            /**
+             * @description [`invalid_request`](/docs/errors/invalid_request): The request is not of the documented form.
+             *
+             *     [`token_in_query`](/docs/errors/token_in_query): Tokens do not belong into a URL.
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "invalid_request",
+                     *       "detail": "The request is not of the documented form",
+                     *       "status": 400,
+                     *       "title": "The request is not of the documented form",
+                     *       "traceId": "4bf92f3577b34da6a3ce929d0e0e4736",
+                     *       "type": "/docs/errors/invalid_request"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description [`session_revoked`](/docs/errors/session_revoked): This session was signed out.
+             *
+             *     [`token_expired`](/docs/errors/token_expired): The access token has expired.
+             *
+             *     [`token_invalid`](/docs/errors/token_invalid): The access token is not valid.
+             *
+             *     [`token_missing`](/docs/errors/token_missing): No access token was sent.
+             */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "session_revoked",
+                     *       "detail": "This session was signed out",
+                     *       "status": 401,
+                     *       "title": "This session was signed out",
+                     *       "traceId": "4bf92f3577b34da6a3ce929d0e0e4736",
+                     *       "type": "/docs/errors/session_revoked"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description [`idempotency_key_reused`](/docs/errors/idempotency_key_reused): This Idempotency-Key was used with another body. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "idempotency_key_reused",
+                     *       "detail": "This Idempotency-Key was used with another body",
+                     *       "status": 422,
+                     *       "title": "This Idempotency-Key was used with another body",
+                     *       "traceId": "4bf92f3577b34da6a3ce929d0e0e4736",
+                     *       "type": "/docs/errors/idempotency_key_reused"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description [`rate_limited`](/docs/errors/rate_limited): Too many requests. */
+            429: {
+                headers: {
+                    /** @description Seconds after which the call may be repeated. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "rate_limited",
+                     *       "detail": "Too many requests",
+                     *       "retryAfter": 1,
+                     *       "status": 429,
+                     *       "title": "Too many requests",
+                     *       "traceId": "4bf92f3577b34da6a3ce929d0e0e4736",
+                     *       "type": "/docs/errors/rate_limited"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description [`internal`](/docs/errors/internal): Something went wrong on our side. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "internal",
+                     *       "detail": "Something went wrong on our side",
+                     *       "status": 500,
+                     *       "title": "Something went wrong on our side",
+                     *       "traceId": "4bf92f3577b34da6a3ce929d0e0e4736",
+                     *       "type": "/docs/errors/internal"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description [`overloaded`](/docs/errors/overloaded): The server is busy; try again in a moment.
+             *
+             *     [`unavailable`](/docs/errors/unavailable): Not stored; try again in a moment.
+             */
+            503: {
+                headers: {
+                    /** @description Seconds after which the call may be repeated. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "overloaded",
+                     *       "detail": "The server is busy; try again in a moment",
+                     *       "retryAfter": 1,
+                     *       "status": 503,
+                     *       "title": "The server is busy; try again in a moment",
+                     *       "traceId": "4bf92f3577b34da6a3ce929d0e0e4736",
+                     *       "type": "/docs/errors/overloaded"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];

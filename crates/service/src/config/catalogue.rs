@@ -18,8 +18,10 @@ pub struct Setting {
     pub bounds: Option<(&'static str, &'static str)>,
     /// Sentences for the reference.
     pub doc: String,
-    /// Never shown; may come from a file.
+    /// Never shown.
     pub secret: bool,
+    /// May be the content of a file.
+    pub from_file: bool,
     /// May stand alone as a flag.
     pub switch: bool,
     /// A text as people may see it.
@@ -68,7 +70,13 @@ impl Setting {
         format!("--{}{suffix}", self.key.replace('.', "-"))
     }
 
-    /// `CHATIFY_NODE_OUTBOX_BYTES`. A secret may also be given as the path in `…_FILE`.
+    /// `--store-file`, for what may be the content of a file.
+    pub fn file_flag(&self) -> Option<String> {
+        let flag = || format!("--{}-file", self.key.replace('.', "-"));
+        self.from_file.then(flag)
+    }
+
+    /// `CHATIFY_NODE_OUTBOX_BYTES`. What may be the content of a file may also be given as the path in `…_FILE`.
     pub fn variable(&self) -> String {
         format!(
             "CHATIFY_{}",
@@ -118,7 +126,10 @@ impl Catalogue {
                 Some((name, value)) => (name, Some(value.to_owned())),
                 None => (argument.as_str(), None),
             };
-            let setting = self.settings().find(|setting| setting.flag() == name);
+            let by_flag = |s: &&Setting| s.flag() == name;
+            let by_file = |s: &&Setting| s.file_flag().as_deref() == Some(name);
+            let in_file = self.settings().find(by_file);
+            let setting = in_file.or_else(|| self.settings().find(by_flag));
             let clear_secret = self
                 .settings()
                 .find(|s| s.secret && s.flag() == format!("{name}-file"));
@@ -154,7 +165,7 @@ impl Catalogue {
                 (None, _) => problems.push(format!("{name}: its value is missing")),
                 (Some(value), None) => flags.config_file = Some(value),
                 (Some(value), Some(setting)) => {
-                    let suffix = if setting.secret { "-file" } else { "" };
+                    let suffix = if in_file.is_some() { "-file" } else { "" };
                     flags
                         .given
                         .push((format!("{}{suffix}", setting.key), value));
@@ -190,7 +201,8 @@ impl Catalogue {
 
     /// The message for a flag that nobody knows, for the end of a command line's parsing.
     pub fn unknown_flag(&self, given: &str) -> ConfigError {
-        let known: Vec<String> = self.settings().map(Setting::flag).collect();
+        let both = |setting: &Setting| [Some(setting.flag()), setting.file_flag()];
+        let known: Vec<String> = self.settings().flat_map(both).flatten().collect();
         let name = given.split('=').next().unwrap_or(given);
         ConfigError::new(unknown(name, known.iter().map(String::as_str)))
     }

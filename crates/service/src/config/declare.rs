@@ -95,6 +95,7 @@ pub mod declared {
             },
             doc: sentences(declared.doc),
             secret: T::SECRET,
+            from_file: T::FROM_FILE,
             switch: T::SWITCH,
             shown: T::shown,
             check,
@@ -165,6 +166,8 @@ pub mod declared {
                 pepper: Option<Secret> = "",
                 /// How long.
                 patience: std::time::Duration = "30s",
+                /// Where it keeps things.
+                store: Option<super::super::super::Url> = "",
             }
         }
 

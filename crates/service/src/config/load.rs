@@ -48,8 +48,8 @@ pub struct Settings {
     pub(super) values: BTreeMap<String, (Secret, Source)>,
 }
 
-/// Longest file that a secret may come from; a wrong path must not fill the memory.
-const SECRET_FILE_BYTES_MAX: u64 = 64 << 10;
+/// Longest file that a value may come from; a wrong path must not fill the memory.
+const VALUE_FILE_BYTES_MAX: u64 = 64 << 10;
 
 impl Catalogue {
     /// Puts flags, variables (only `CHATIFY_…` matter) and the TOML file (`--config`, `CHATIFY_CONFIG`) together.
@@ -124,7 +124,7 @@ impl Loading<'_> {
             .catalogue
             .settings()
             .flat_map(|setting| {
-                let file = setting.secret.then(|| {
+                let file = setting.from_file.then(|| {
                     (
                         format!("{}_FILE", setting.variable()),
                         format!("{}-file", setting.key),
@@ -149,10 +149,11 @@ impl Loading<'_> {
     /// Takes one value under its key, or the path of its file under key + `-file`.
     fn take(&mut self, key: &str, text: String, source: Source) {
         if let Some(setting) = self.find(key) {
-            return self.put(&setting, text, source);
+            let shown = (!setting.secret).then(|| (setting.shown)(&text));
+            return self.put(&setting, text, shown, source);
         }
-        let secret = key.strip_suffix("-file").and_then(|key| self.find(key));
-        let Some(setting) = secret.filter(|setting| setting.secret) else {
+        let in_file = key.strip_suffix("-file").and_then(|key| self.find(key));
+        let Some(setting) = in_file.filter(|setting| setting.from_file) else {
             let known = self
                 .catalogue
                 .settings()
@@ -161,19 +162,24 @@ impl Loading<'_> {
                 .problems
                 .push(format!("{source}: {}", unknown(key, known)));
         };
-        match read_secret(Path::new(&text)) {
-            Ok(secret) => self.put(&setting, secret, source),
+        match content(Path::new(&text)) {
+            // Not shown, whatever is wrong with it: the path may be that of another secret.
+            Ok(content) => self.put(&setting, content, None, source),
             Err(why) => self.problems.push(format!("{source}: {text}: {why}")),
         }
     }
 
-    fn put(&mut self, setting: &Setting, text: String, source: Source) {
+    fn put(&mut self, setting: &Setting, text: String, shown: Option<String>, source: Source) {
+        if let Some((_, before)) = self.values.get(&setting.key)
+            && twice(before, &source)
+        {
+            self.problems.push(format!(
+                "`{}` is given twice, by {before} and by {source}; take one away",
+                setting.key
+            ));
+        }
         if let Err(why) = (setting.check)(&text) {
-            let shown = if setting.secret {
-                String::new()
-            } else {
-                format!(" (`{}`)", (setting.shown)(&text))
-            };
+            let shown = shown.map_or_else(String::new, |shown| format!(" (`{shown}`)"));
             self.problems
                 .push(format!("{source}: `{}`{shown} is {why}", setting.key));
         }
@@ -231,13 +237,24 @@ impl Settings {
     }
 }
 
-/// The secret in a file, without the line end that editors add.
-fn read_secret(path: &Path) -> Result<String, String> {
+/// Whether neither of two sources wins over the other: a value and the path of its file at the same level. A flag that is
+/// repeated is no mistake, the last one counts.
+fn twice(before: &Source, now: &Source) -> bool {
+    match (before, now) {
+        (Source::File { .. }, Source::File { .. }) => true,
+        (Source::Environment(before), Source::Environment(now))
+        | (Source::Flag(before), Source::Flag(now)) => before != now,
+        _ => false,
+    }
+}
+
+/// What is in a file, without the line end that editors add.
+fn content(path: &Path) -> Result<String, String> {
     let size = std::fs::metadata(path)
         .map_err(|error| error.to_string())?
         .len();
-    if size > SECRET_FILE_BYTES_MAX {
-        return Err(format!("longer than {SECRET_FILE_BYTES_MAX} bytes"));
+    if size > VALUE_FILE_BYTES_MAX {
+        return Err(format!("longer than {VALUE_FILE_BYTES_MAX} bytes"));
     }
     let text = std::fs::read_to_string(path).map_err(|error| error.to_string())?;
     let text = text.trim_end_matches(['\r', '\n']);

@@ -144,6 +144,100 @@ fn a_secret_file_that_is_missing_or_empty_is_refused() {
 }
 
 #[test]
+fn a_url_comes_from_a_file_too_and_its_password_is_not_shown() {
+    let url = file("mongodb://u:hunter2@db/chatify\n");
+    let store = |settings: &Settings| settings.read::<Demo>().expect("demo").store.expect("given");
+    let by_variable = load(&[], &[("CHATIFY_DEMO_STORE_FILE", path(&url))]).expect("valid");
+    let by_flag = load(&["--demo-store-file", path(&url)], &[]).expect("valid");
+    let toml = file(&format!("[demo]\nstore-file = \"{}\"\n", path(&url)));
+    let by_toml = load(&["--config", path(&toml)], &[]).expect("valid");
+    for settings in [by_variable, by_flag, by_toml] {
+        assert_eq!(store(&settings).expose(), "mongodb://u:hunter2@db/chatify");
+        let shown = settings.print();
+        assert!(shown.contains("mongodb://u:***@db/chatify"), "{shown}");
+        assert!(!shown.contains("hunter2"));
+    }
+    let plain = load(&["--demo-store", "sqlite:x"], &[]).expect("valid");
+    assert_eq!(store(&plain).expose(), "sqlite:x");
+}
+
+#[test]
+fn a_flag_wins_over_the_file_of_a_variable_and_the_file_over_the_toml() {
+    let url = file("redis://of-the-file\n");
+    let toml = file("[demo]\nstore = \"redis://of-the-toml\"\n");
+    let variables = [
+        ("CHATIFY_CONFIG", path(&toml)),
+        ("CHATIFY_DEMO_STORE_FILE", path(&url)),
+    ];
+    let store = |flags: &[&str]| {
+        let settings = load(flags, &variables).expect("valid");
+        settings.read::<Demo>().expect("demo").store.expect("given")
+    };
+    assert_eq!(store(&[]).expose(), "redis://of-the-file");
+    assert_eq!(store(&["--demo-store", "redis://f"]).expose(), "redis://f");
+}
+
+#[test]
+fn the_file_of_a_url_that_is_missing_empty_or_no_url_is_refused_and_not_repeated() {
+    let (empty, other) = (file("\n"), file("hunter2 is no URL\n"));
+    for (wrong, why) in [
+        (path(&empty), "empty"),
+        ("no-such-file", "No such file"),
+        (path(&other), "`demo.store` is not a URL"),
+    ] {
+        let error = load(&[], &[("CHATIFY_DEMO_STORE_FILE", wrong)]).expect_err("no URL");
+        let error = error.to_string();
+        assert!(error.starts_with("CHATIFY_DEMO_STORE_FILE: "), "{error}");
+        assert!(error.contains(why) && !error.contains("hunter2"), "{error}");
+    }
+}
+
+#[test]
+fn a_value_and_its_file_at_the_same_level_are_refused() {
+    let url = file("redis://a\n");
+    let place = path(&url);
+    let toml = file(&format!(
+        "[demo]\nstore = \"redis://b\"\nstore-file = \"{place}\"\n"
+    ));
+    let by_variables = load(
+        &[],
+        &[
+            ("CHATIFY_DEMO_STORE", "redis://b"),
+            ("CHATIFY_DEMO_STORE_FILE", place),
+        ],
+    );
+    let by_secrets = load(
+        &[],
+        &[
+            ("CHATIFY_DEMO_PEPPER", "b"),
+            ("CHATIFY_DEMO_PEPPER_FILE", place),
+        ],
+    );
+    let by_flags = load(
+        &["--demo-store", "redis://b", "--demo-store-file", place],
+        &[],
+    );
+    let by_toml = load(&["--config", path(&toml)], &[]);
+    for (loaded, key) in [
+        (by_variables, "demo.store"),
+        (by_secrets, "demo.pepper"),
+        (by_flags, "demo.store"),
+        (by_toml, "demo.store"),
+    ] {
+        let error = loaded.expect_err("given twice").to_string();
+        assert!(
+            error.contains(&format!("`{key}` is given twice, by ")),
+            "{error}"
+        );
+    }
+    let repeated = load(
+        &["--demo-store", "redis://a", "--demo-store", "redis://b"],
+        &[],
+    );
+    assert!(repeated.is_ok(), "the last of a repeated flag counts");
+}
+
+#[test]
 fn a_file_that_cannot_be_read_is_named() {
     let error = load(&["--config", "no-such-file.toml"], &[]).expect_err("missing");
     assert!(

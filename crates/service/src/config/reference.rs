@@ -23,8 +23,9 @@ outbox-bytes = \"64KiB\"
 
 Unknown names are refused. Durations are written `250ms`, `30s`, `5m`, `2h`, `7d`, sizes `512`, `64KiB`, `1MiB`, `2GiB`,
 lists `a,b` or in TOML `[\"a\", \"b\"]`. A secret is never shown and never a flag; besides its own key and variable it
-may be the content of a file: key and flag with `-file`, variable with `_FILE`. `chatify config --print` shows what is
-in force and where it comes from.
+may be the content of a file: key and flag with `-file`, variable with `_FILE`. So may a URL, which may hold a password
+(`store-file`, `--store-file`, `CHATIFY_STORE_FILE`). A value and its file at the same level, or a file that is missing
+or empty, are refused. `chatify config --print` shows what is in force and where it comes from.
 ";
 
 impl Catalogue {

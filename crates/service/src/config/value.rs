@@ -11,8 +11,10 @@ use crate::secret::{MASK, Secret};
 pub trait Value: Sized {
     /// What the reference calls it, such as `duration`.
     const KIND: &'static str;
-    /// Whether it must never be shown, and may be read from a file of its own (`…_FILE`).
+    /// Whether it must never be shown.
     const SECRET: bool = false;
+    /// Whether it may be the content of a file of its own (`…_FILE`): secrets, and what may hold one.
+    const FROM_FILE: bool = Self::SECRET;
     /// Whether it may stand alone as a flag, which then means "on".
     const SWITCH: bool = false;
 
@@ -204,6 +206,7 @@ impl fmt::Debug for Url {
 
 impl Value for Url {
     const KIND: &'static str = "URL";
+    const FROM_FILE: bool = true;
 
     fn shown(text: &str) -> String {
         // The last @: a password may hold one that is not escaped.
@@ -233,6 +236,7 @@ impl Value for Url {
 impl<T: Value> Value for Option<T> {
     const KIND: &'static str = T::KIND;
     const SECRET: bool = T::SECRET;
+    const FROM_FILE: bool = T::FROM_FILE;
     fn shown(text: &str) -> String {
         T::shown(text)
     }

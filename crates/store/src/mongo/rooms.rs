@@ -59,6 +59,39 @@ impl Rooms for Mongo {
         })
     }
 
+    fn rooms_ever(
+        &self,
+        user: UserId,
+        after: Option<RoomId>,
+        limit: usize,
+    ) -> Answer<'_, Vec<RoomId>> {
+        Box::pin(async move {
+            if limit == 0 {
+                return Ok(Vec::new());
+            }
+            // Rows stay when people leave; one that keeps out somebody who never came leads to a log without them.
+            let mut filter = doc! { "user": id(user.0) };
+            if let Some(after) = after {
+                filter.insert("room", doc! { "$gt": id(after.0) });
+            }
+            let members = self.db.members.clone();
+            let page: Vec<MemberDoc> = self
+                .call()
+                .read(async move {
+                    use futures_util::TryStreamExt as _;
+                    members
+                        .find(filter)
+                        .sort(doc! { "room": 1 })
+                        .limit(limit.min(LIMIT_MAX) as i64)
+                        .await?
+                        .try_collect()
+                        .await
+                })
+                .await?;
+            Ok(page.iter().map(|row| RoomId(uuid(row.room))).collect())
+        })
+    }
+
     fn room_for(&self, user: UserId, room: RoomId) -> Answer<'_, RoomSummary> {
         Box::pin(async move {
             let call = self.call();

@@ -312,6 +312,12 @@ fn left(
         .db
         .prepare_cached("DELETE FROM members WHERE room_no = ?1 AND user = ?2")?
         .execute(params![state.no, user.0.as_bytes()])?;
+    if went > 0 {
+        write
+            .db
+            .prepare_cached("INSERT OR IGNORE INTO former_members (user, room_no) VALUES (?1, ?2)")?
+            .execute(params![user.0.as_bytes(), state.no])?;
+    }
     if reason == LeaveReason::Banned {
         write
             .db

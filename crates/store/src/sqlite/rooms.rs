@@ -10,6 +10,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use super::history::n_at;
 use super::log::{existing, find_room, settings};
 use super::row::{self, Failure, MEMBER, MESSAGE, ROOM, Read, stored};
+use super::whole::above;
 use super::{Sqlite, append};
 use crate::body::SAID;
 use crate::rules::{LIMIT_MAX, latest_activity};
@@ -58,6 +59,27 @@ impl Rooms for Sqlite {
                 (std::cmp::Reverse(latest_activity(room)), room.room.id)
             });
             Ok(rooms)
+        })
+    }
+
+    fn rooms_ever(
+        &self,
+        user: UserId,
+        after: Option<RoomId>,
+        limit: usize,
+    ) -> Answer<'_, Vec<RoomId>> {
+        let after = above(after.map(|room| room.0));
+        self.read(move |db| {
+            let mut found = db.prepare_cached(
+                "SELECT r.id FROM (SELECT room_no FROM members WHERE user = ?1
+                                   UNION SELECT room_no FROM former_members WHERE user = ?1) m
+                 CROSS JOIN rooms r ON r.no = m.room_no
+                 WHERE r.id > ?2 ORDER BY r.id LIMIT ?3",
+            )?;
+            let asked = params![user.0.as_bytes(), after, rows(limit)];
+            Ok(found
+                .query_map(asked, |line| row::room_id(line, 0))?
+                .collect::<Read<_>>()?)
         })
     }
 

@@ -16,6 +16,7 @@ use crate::StoreError;
 pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0001_start.sql"),
     include_str!("migrations/0002_audit.sql"),
+    include_str!("migrations/0003_former_members.sql"),
 ];
 
 /// "chat": tells our files from others' databases.
@@ -227,6 +228,33 @@ mod tests {
         written.execute_batch(include_str!("schema.sql")).unwrap();
         assert_eq!(everything(&migrated), everything(&written));
     }
+
+    #[test]
+    fn a_file_of_schema_2_learns_who_was_once_in_a_room() {
+        let db = Connection::open_in_memory().unwrap();
+        for step in &MIGRATIONS[..2] {
+            db.execute_batch(step).unwrap();
+        }
+        db.execute_batch(
+            "INSERT INTO members VALUES (1, x'AA', 0, 0, NULL, 0, 0), (2, x'AA', 0, 0, NULL, 0, 0);
+             INSERT INTO entries (room_no, seq, n, said_before, at, actor, key, digest, kind, body)
+             SELECT room_no, seq, 0, 0, 0, actor, x'', 0, 0, x'' FROM (
+                 SELECT 1 AS room_no, 1 AS seq, x'AA' AS actor
+                 UNION ALL VALUES (1, 2, x'BB'), (1, 3, x'BB'), (2, 1, x'AA'), (3, 1, x'AA'))",
+        )
+        .unwrap();
+        db.execute_batch(MIGRATIONS[2]).unwrap();
+        let mut rows = db
+            .prepare("SELECT hex(user), room_no FROM former_members ORDER BY user")
+            .unwrap();
+        let found: Vec<(String, i64)> = rows
+            .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))
+            .unwrap()
+            .map(Result::unwrap)
+            .collect();
+        assert_eq!(found, [("AA".to_owned(), 3), ("BB".to_owned(), 1)]);
+    }
+
     #[test]
     fn a_statement_with_other_values_is_not_prepared_again() {
         let folder = tempfile::tempdir().unwrap();

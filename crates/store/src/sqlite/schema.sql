@@ -74,6 +74,13 @@ CREATE TABLE members (
 ) WITHOUT ROWID, STRICT;
 CREATE INDEX members_by_user ON members (user);
 
+-- Who was in a room and left it, or was made to: where to look for what somebody wrote. Stays when they come back.
+CREATE TABLE former_members (
+    user    BLOB    NOT NULL,
+    room_no INTEGER NOT NULL,
+    PRIMARY KEY (user, room_no)
+) WITHOUT ROWID, STRICT;
+
 CREATE TABLE bans (
     room_no INTEGER NOT NULL,
     user    BLOB    NOT NULL,

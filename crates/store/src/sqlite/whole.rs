@@ -14,7 +14,7 @@ use crate::whole::{RoomKey, UserRow, Whole};
 use crate::{Answer, SessionRow, StoreError};
 
 /// No id is an empty blob, and every id is above it.
-fn above(id: Option<uuid::Uuid>) -> Vec<u8> {
+pub(super) fn above(id: Option<uuid::Uuid>) -> Vec<u8> {
     id.map_or_else(Vec::new, |id| id.as_bytes().to_vec())
 }
 

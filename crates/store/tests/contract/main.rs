@@ -58,6 +58,7 @@ macro_rules! contract {
             rooms: a_list_of_rooms_shows_the_newest_first_with_what_is_unread,
             rooms: a_thousand_rooms_are_one_list,
             rooms: a_room_left_or_deleted_is_in_no_list,
+            rooms: a_person_is_told_every_room_that_they_ever_were_in,
             rooms: read_markers_only_grow,
             rooms: a_stranger_has_no_marker_and_sees_no_room,
             rooms: members_are_listed_page_by_page,

@@ -164,6 +164,43 @@ pub(crate) async fn a_room_left_or_deleted_is_in_no_list(store: Handle) {
     assert_eq!(store.acquaintances(ada, vec![bob]).await, Ok(vec![]));
 }
 
+pub(crate) async fn a_person_is_told_every_room_that_they_ever_were_in(store: Handle) {
+    let (ada, bob) = (user(), user());
+    let went = |reason| Change::Left {
+        user: ada,
+        reason,
+        until: None,
+    };
+    let mut all = Vec::new();
+    for reason in [LeaveReason::Left, LeaveReason::Removed, LeaveReason::Banned] {
+        let mut room = room_of(&store, &[bob, ada]).await;
+        room.record(&store, bob, went(reason)).await;
+        all.push(room.id);
+    }
+    let mut back = room_of(&store, &[bob, ada]).await;
+    back.record(&store, ada, went(LeaveReason::Left)).await;
+    let joined = back.joined(ada);
+    back.append(&store, &[joined]).await;
+    let mut deleted = room_of(&store, &[ada]).await;
+    deleted.record(&store, ada, Change::RoomDeleted).await;
+    all.extend([back.id, deleted.id, room_of(&store, &[ada]).await.id]);
+    all.sort_unstable();
+    room_of(&store, &[bob]).await;
+
+    assert_eq!(store.rooms_ever(ada, None, 100).await, Ok(all.clone()));
+    let (mut pages, mut after) = (Vec::new(), None);
+    loop {
+        let page = store.rooms_ever(ada, after, 2).await.unwrap();
+        assert!(page.len() <= 2);
+        let Some(last) = page.last() else { break };
+        after = Some(*last);
+        pages.extend(page);
+    }
+    assert_eq!(pages, all);
+    assert_eq!(store.rooms_ever(user(), None, 100).await, Ok(vec![]));
+    assert_eq!(store.rooms_ever(ada, None, 0).await, Ok(vec![]));
+}
+
 pub(crate) async fn read_markers_only_grow(store: Handle) {
     let (ada, bob) = (user(), user());
     let mut room = room_of(&store, &[ada, bob]).await;
