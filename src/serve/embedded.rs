@@ -75,7 +75,7 @@ pub(crate) fn serve(settings: &Settings) -> Result<String, Failure> {
         };
         let mail_page = mailbox.map(::mailer::DevMailbox::router);
         let alone = (node_config.name(), None);
-        let admin = nodes::admin(&life, &top, (&store, &doors), alone)?;
+        let admin = nodes::admin(&life, &top, (&store, &doors, &ports.limiter), alone)?;
         let served = Served {
             ports,
             doors,

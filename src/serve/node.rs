@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use bus::limits::Limiter;
 use bus::roster::{BEAT_PERIOD, LEASE, NodeCard};
 use node::api::admin::AdminPorts;
 use node::cluster::{Cluster, Peers};
@@ -86,7 +87,7 @@ pub(crate) fn serve(settings: &Settings) -> Result<String, Failure> {
             documents: Documents::with([auth::openapi(), node::api::admin::openapi()]),
         };
         let among = (config.name(), Some((peers.me(), peers.peers())));
-        let others = admin(&life, &top, (&store, &doors), among)?;
+        let others = admin(&life, &top, (&store, &doors, &ports.limiter), among)?;
         let served = Served {
             ports,
             doors,
@@ -114,7 +115,7 @@ pub(super) struct Served {
 pub(super) fn admin(
     life: &Life,
     top: &TopConfig,
-    (store, doors): (&Arc<dyn Store>, &Doors),
+    (store, doors, limiter): (&Arc<dyn Store>, &Doors, &Arc<dyn Limiter>),
     (name, cluster): (String, Option<(NodeId, Peers)>),
 ) -> Result<Router, Failure> {
     let Some(key) = crate::admin::key(top)? else {
@@ -125,6 +126,7 @@ pub(super) fn admin(
         store: store.clone(),
         doors: doors.clone(),
         drain: life.drain.clone(),
+        limiter: limiter.clone(),
         clock: life.clock.clone(),
         name,
         cluster,

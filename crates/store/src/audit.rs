@@ -1,4 +1,5 @@
-//! What administrators did: one note a call, written before the call does anything, never changed and never removed.
+//! What administrators did: one note a call, written before the call does anything, never changed, and
+//! removed by nobody but [`crate::Facts::sweep`] when it is 396 days old.
 
 use protocol::time::Timestamp;
 use uuid::Uuid;

@@ -130,7 +130,8 @@ pub trait Facts {
     /// A small secret of the deployment (OTP pepper, cursor key), made by `fresh` if there is none yet; one winner.
     fn secret(&self, name: String, fresh: Vec<u8>) -> Answer<'_, Vec<u8>>;
 
-    /// Forgets what has expired (challenges a day old, kept answers, mails, revoked sessions past their tokens' life).
+    /// Forgets what has expired (challenges a day old, kept answers, mails, revoked sessions past their tokens' life, notes
+    /// of the audit log that are 396 days old).
     /// Returns how many rows went.
     fn sweep(&self, now: Timestamp) -> Answer<'_, u64>;
 }

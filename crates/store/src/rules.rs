@@ -5,8 +5,18 @@ use protocol::ids::UserId;
 use protocol::message::{Reaction, Seq};
 use protocol::room::RoomSummary;
 use protocol::time::Timestamp;
+use uuid::Uuid;
 
 pub(crate) const DAY_MILLIS: i64 = 24 * 60 * 60 * 1_000;
+
+/// How long a note of the audit log is kept: a year, and a month for whoever looks back at it.
+pub(crate) const AUDIT_MILLIS: i64 = 396 * DAY_MILLIS;
+
+/// The lowest id (UUID of version 7) that a note of this time may have.
+pub(crate) fn audit_id_at(at: Timestamp) -> Uuid {
+    let millis = u128::try_from(at.0).unwrap_or(0);
+    Uuid::from_u128(millis << 80)
+}
 
 /// A request that has not been answered by then has died with its process; its key may be claimed again.
 /// No request of ours may run half as long.

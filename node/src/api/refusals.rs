@@ -35,7 +35,8 @@ groups! {
     Signed => InvalidRequest, TokenInQuery, TokenMissing, TokenInvalid, TokenExpired, SessionRevoked, RateLimited,
         Internal, Unavailable;
     /// What every call of an administrator may be told.
-    Administering => InvalidRequest, TokenInQuery, TokenMissing, TokenInvalid, TokenExpired, Forbidden, Internal, Unavailable;
+    Administering => InvalidRequest, TokenInQuery, TokenMissing, TokenInvalid, TokenExpired, Forbidden, RateLimited,
+        Internal, Unavailable;
     /// What a call with a body may be told.
     Bodies => InvalidJson, PayloadTooLarge, UnsupportedMediaType;
     /// What a call with an `Idempotency-Key` may be told.

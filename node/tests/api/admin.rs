@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bus::limits_local::LocalLimiter;
 use node::Doors;
 use node::api::admin::token::{AdminKey, Grant, Scope};
 use node::api::admin::{AdminPorts, openapi, router};
@@ -32,6 +33,7 @@ impl Office {
             store: world.store.clone(),
             doors: Doors::default(),
             drain: drain.clone(),
+            limiter: Arc::new(LocalLimiter::new()),
             clock: Clock::manual(NOW).0,
             name: "alone".to_owned(),
             cluster: None,
@@ -138,6 +140,52 @@ async fn every_call_is_written_down_and_the_log_is_read_page_by_page() {
         .await;
     assert_eq!(older["notes"][0]["target"], "/v1/admin/users?q=an");
     assert_eq!(older["notes"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn an_administrator_has_a_budget_and_what_is_beyond_it_is_not_written_down() {
+    let office = Office::new().await;
+    let token = office.token(Scope::Read, 60);
+    for _ in 0..200 {
+        office
+            .send("GET", "/v1/admin/nodes", &token)
+            .await
+            .expect(200);
+    }
+    let refused = office
+        .send("GET", "/v1/admin/nodes", &token)
+        .await
+        .expect(429);
+    assert_eq!(refused.code(), "rate_limited");
+    assert_eq!(refused.header("retry-after"), "1");
+    let notes = office.world.store.notes(None, 1_000).await.unwrap();
+    assert_eq!(notes.len(), 200);
+    let other = office.key.token(&Grant {
+        name: "bob".to_owned(),
+        scope: Scope::Read,
+        exp: NOW / 1_000 + 60,
+    });
+    office
+        .send("GET", "/v1/admin/nodes", &other)
+        .await
+        .expect(200);
+}
+
+#[tokio::test]
+async fn who_tries_tokens_is_slowed_down_and_keeps_no_administrator_out() {
+    let office = Office::new().await;
+    for _ in 0..60 {
+        office
+            .send("GET", "/v1/admin/nodes", "guess")
+            .await
+            .expect(401);
+    }
+    let refused = office
+        .send("GET", "/v1/admin/nodes", "guess")
+        .await
+        .expect(429);
+    assert_eq!(refused.code(), "rate_limited");
+    office.get("/v1/admin/nodes").await;
 }
 
 #[tokio::test]

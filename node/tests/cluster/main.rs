@@ -9,6 +9,7 @@
 
 mod faults;
 mod ghost;
+mod matrix;
 mod messages;
 mod people;
 #[path = "../../../crates/bus/tests/broker/proxy.rs"]

@@ -116,6 +116,13 @@ impl Socket {
         status.as_str().unwrap().to_owned()
     }
 
+    /// Whether an event that nobody has asked for yet speaks of this; all of them when no name is given.
+    pub(crate) fn was_told(&self, name: &str, of: &str) -> bool {
+        self.events.iter().any(|(its, payload)| {
+            (name.is_empty() || its == name) && payload.to_string().contains(of)
+        })
+    }
+
     /// Waits until the server has ended the connection.
     pub(crate) async fn end(&mut self) {
         let ended = timeout(PATIENCE, async { while self.read().await {} });

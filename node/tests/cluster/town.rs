@@ -122,6 +122,7 @@ impl Town {
                 limiter: Arc::new(Unlimited),
                 clock: Clock::System,
                 settings: settings.clone(),
+                exports: node::api::Exports::default(),
                 documents: Documents::with([]),
             });
             let bus = Arc::new(FaultyBus::new(bus));
@@ -310,6 +311,7 @@ fn start(
         store: ports.store.clone(),
         doors: doors.clone(),
         drain: drain.clone(),
+        limiter: ports.limiter.clone(),
         clock: Clock::System,
         name: format!("node-{number}"),
         cluster: Some((NodeId(number), peers.clone())),

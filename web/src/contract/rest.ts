@@ -2058,6 +2058,28 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description [`rate_limited`](/docs/errors/rate_limited): Too many requests. */
+            429: {
+                headers: {
+                    /** @description Seconds after which the call may be repeated. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "rate_limited",
+                     *       "detail": "Too many requests",
+                     *       "retryAfter": 1,
+                     *       "status": 429,
+                     *       "title": "Too many requests",
+                     *       "traceId": "4bf92f3577b34da6a3ce929d0e0e4736",
+                     *       "type": "/docs/errors/rate_limited"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description [`internal`](/docs/errors/internal): Something went wrong on our side. */
             500: {
                 headers: {
@@ -2181,6 +2203,28 @@ export interface operations {
                      *       "title": "Your role does not allow this",
                      *       "traceId": "4bf92f3577b34da6a3ce929d0e0e4736",
                      *       "type": "/docs/errors/forbidden"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description [`rate_limited`](/docs/errors/rate_limited): Too many requests. */
+            429: {
+                headers: {
+                    /** @description Seconds after which the call may be repeated. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "rate_limited",
+                     *       "detail": "Too many requests",
+                     *       "retryAfter": 1,
+                     *       "status": 429,
+                     *       "title": "Too many requests",
+                     *       "traceId": "4bf92f3577b34da6a3ce929d0e0e4736",
+                     *       "type": "/docs/errors/rate_limited"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
@@ -2331,6 +2375,28 @@ export interface operations {
                      *       "title": "There is nothing here",
                      *       "traceId": "4bf92f3577b34da6a3ce929d0e0e4736",
                      *       "type": "/docs/errors/not_found"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description [`rate_limited`](/docs/errors/rate_limited): Too many requests. */
+            429: {
+                headers: {
+                    /** @description Seconds after which the call may be repeated. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "rate_limited",
+                     *       "detail": "Too many requests",
+                     *       "retryAfter": 1,
+                     *       "status": 429,
+                     *       "title": "Too many requests",
+                     *       "traceId": "4bf92f3577b34da6a3ce929d0e0e4736",
+                     *       "type": "/docs/errors/rate_limited"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
@@ -2488,6 +2554,28 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description [`rate_limited`](/docs/errors/rate_limited): Too many requests. */
+            429: {
+                headers: {
+                    /** @description Seconds after which the call may be repeated. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "rate_limited",
+                     *       "detail": "Too many requests",
+                     *       "retryAfter": 1,
+                     *       "status": 429,
+                     *       "title": "Too many requests",
+                     *       "traceId": "4bf92f3577b34da6a3ce929d0e0e4736",
+                     *       "type": "/docs/errors/rate_limited"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description [`internal`](/docs/errors/internal): Something went wrong on our side. */
             500: {
                 headers: {
@@ -2614,6 +2702,28 @@ export interface operations {
                      *       "title": "Your role does not allow this",
                      *       "traceId": "4bf92f3577b34da6a3ce929d0e0e4736",
                      *       "type": "/docs/errors/forbidden"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description [`rate_limited`](/docs/errors/rate_limited): Too many requests. */
+            429: {
+                headers: {
+                    /** @description Seconds after which the call may be repeated. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "rate_limited",
+                     *       "detail": "Too many requests",
+                     *       "retryAfter": 1,
+                     *       "status": 429,
+                     *       "title": "Too many requests",
+                     *       "traceId": "4bf92f3577b34da6a3ce929d0e0e4736",
+                     *       "type": "/docs/errors/rate_limited"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
@@ -2774,6 +2884,28 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description [`rate_limited`](/docs/errors/rate_limited): Too many requests. */
+            429: {
+                headers: {
+                    /** @description Seconds after which the call may be repeated. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "rate_limited",
+                     *       "detail": "Too many requests",
+                     *       "retryAfter": 1,
+                     *       "status": 429,
+                     *       "title": "Too many requests",
+                     *       "traceId": "4bf92f3577b34da6a3ce929d0e0e4736",
+                     *       "type": "/docs/errors/rate_limited"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description [`internal`](/docs/errors/internal): Something went wrong on our side. */
             500: {
                 headers: {
@@ -2904,6 +3036,28 @@ export interface operations {
                      *       "title": "Your role does not allow this",
                      *       "traceId": "4bf92f3577b34da6a3ce929d0e0e4736",
                      *       "type": "/docs/errors/forbidden"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description [`rate_limited`](/docs/errors/rate_limited): Too many requests. */
+            429: {
+                headers: {
+                    /** @description Seconds after which the call may be repeated. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "rate_limited",
+                     *       "detail": "Too many requests",
+                     *       "retryAfter": 1,
+                     *       "status": 429,
+                     *       "title": "Too many requests",
+                     *       "traceId": "4bf92f3577b34da6a3ce929d0e0e4736",
+                     *       "type": "/docs/errors/rate_limited"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];

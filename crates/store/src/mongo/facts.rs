@@ -9,11 +9,11 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::Mongo;
-use super::docs::{binary, corrupt};
+use super::docs::{binary, corrupt, id};
 use super::failure::Failure;
 use super::ops::Call;
 use super::users::hash;
-use crate::rules::{CLAIM_MILLIS, DAY_MILLIS};
+use crate::rules::{AUDIT_MILLIS, CLAIM_MILLIS, DAY_MILLIS, audit_id_at};
 use crate::{Answer, ChallengeRow, Facts, KeptAnswer, KeyRow, MailJobRow, MailState, StoreError};
 
 /// A kept answer under `scope` and key.
@@ -321,9 +321,12 @@ impl Mongo {
             })
             .await
             .map_err(Failure::of_write)?;
+        let oldest = audit_id_at(now.plus_millis(-AUDIT_MILLIS));
+        let old_notes = doc! { "_id": { "$lt": id(oldest) } };
         let until = |field: &str| doc! { field: { "$lte": day_ago } };
         let db = &self.db;
         Ok(mails.matched_count
+            + self.delete(&call, &db.audit, old_notes).await?
             + self
                 .delete(&call, &db.challenges, until("expires_at"))
                 .await?

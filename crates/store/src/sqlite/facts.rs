@@ -10,7 +10,7 @@ use super::Sqlite;
 use super::rooms::{SMALL, rows};
 use super::row::{self, Failure, Read};
 use crate::body::Broken;
-use crate::rules::{CLAIM_MILLIS, DAY_MILLIS};
+use crate::rules::{AUDIT_MILLIS, CLAIM_MILLIS, DAY_MILLIS, audit_id_at};
 use crate::{Answer, ChallengeRow, Facts, KeptAnswer, KeyRow, MailJobRow, MailState, StoreError};
 
 impl Facts for Sqlite {
@@ -298,6 +298,11 @@ fn sweep(db: &Connection, now: Timestamp) -> Result<u64, Failure> {
     for (sql, until) in swept {
         rows += db.prepare_cached(sql)?.execute(params![until])?;
     }
+    // By id, which begins with the time: what is old stands together.
+    let oldest = audit_id_at(now.plus_millis(-AUDIT_MILLIS));
+    rows += db
+        .prepare_cached("DELETE FROM audit WHERE id < ?1")?
+        .execute(params![oldest.as_bytes()])?;
     Ok(rows as u64)
 }
 

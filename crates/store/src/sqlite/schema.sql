@@ -174,7 +174,7 @@ CREATE TABLE secrets (
     value BLOB NOT NULL
 ) WITHOUT ROWID, STRICT;
 
--- Calls of administrators, never changed or removed; ids are UUIDs of version 7, so that they stand in their order.
+-- Calls of administrators, never changed, kept for 396 days; ids are UUIDs of version 7, so that they stand in their order.
 CREATE TABLE audit (
     id      BLOB    NOT NULL PRIMARY KEY,
     at      INTEGER NOT NULL,

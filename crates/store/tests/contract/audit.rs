@@ -37,3 +37,21 @@ pub(crate) async fn a_note_is_never_replaced(store: Handle) {
     assert_eq!(store.note(other).await, Err(StoreError::Conflict));
     assert_eq!(store.notes(None, 10).await, Ok(vec![note(1)]));
 }
+
+pub(crate) async fn a_note_goes_after_396_days_and_no_sooner(store: Handle) {
+    const KEPT: i64 = 396 * 24 * 3_600 * 1_000;
+    let made = |millis: u64| AuditRow {
+        id: Uuid::from_u128(u128::from(millis) << 80 | 0x7000_8000_0000_0000_0001),
+        at: Timestamp(millis as i64),
+        ..note(1)
+    };
+    let (old, young) = (made(1_800_000_000_000), made(1_800_000_000_001));
+    for row in [&old, &young] {
+        store.note(row.clone()).await.unwrap();
+    }
+    let both = vec![young.clone(), old.clone()];
+    assert_eq!(store.sweep(Timestamp(old.at.0 + KEPT)).await, Ok(0));
+    assert_eq!(store.notes(None, 10).await, Ok(both));
+    assert_eq!(store.sweep(Timestamp(young.at.0 + KEPT)).await, Ok(1));
+    assert_eq!(store.notes(None, 10).await, Ok(vec![young]));
+}

@@ -93,6 +93,7 @@ macro_rules! contract {
             facts: a_sweep_forgets_what_has_expired_and_nothing_else,
             audit: notes_are_kept_and_read_newest_first,
             audit: a_note_is_never_replaced,
+            audit: a_note_goes_after_396_days_and_no_sooner,
         }
     };
     (@tests $backend:ident, $open:expr, $($chapter:ident: $sentence:ident,)*) => {

@@ -2,7 +2,8 @@
 //!
 //! Every call carries an administrator's own token ([`token`]), and is written into the audit log **before** it does
 //! anything: a call that cannot be written down is refused. Nothing here reads or shows what people write to each other.
-//! Reading takes the scope `read`, everything else `operate`.
+//! Reading takes the scope `read`, everything else `operate`. Calls are limited before they are written down: neither a
+//! script that went wild nor who tries tokens fills the log or burdens the store.
 
 mod caller;
 mod looks;
@@ -12,6 +13,7 @@ pub mod token;
 use std::sync::Arc;
 
 use axum::Router;
+use bus::limits::Limiter;
 use protocol::ids::NodeId;
 use service::clock::Clock;
 use service::drain::Drain;
@@ -37,6 +39,8 @@ pub struct AdminPorts {
     pub doors: Doors,
     /// This node's life.
     pub drain: Drain,
+    /// Budgets, held over the whole cluster.
+    pub limiter: Arc<dyn Limiter>,
     /// The time.
     pub clock: Clock,
     /// This node's name, for people.
