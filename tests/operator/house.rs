@@ -9,6 +9,9 @@ use std::time::{Duration, Instant};
 /// How long a start may take on a machine that is busy.
 const START_MAX: Duration = Duration::from_secs(60);
 
+/// What it says, in its folder.
+const LOG: &str = "log";
+
 /// Between two looks.
 pub(crate) const LOOK: Duration = Duration::from_millis(20);
 
@@ -16,7 +19,7 @@ pub(crate) const LOOK: Duration = Duration::from_millis(20);
 pub(crate) struct House {
     folder: tempfile::TempDir,
     pub(crate) public: SocketAddr,
-    admin: SocketAddr,
+    pub(crate) admin: SocketAddr,
     settings: Vec<String>,
     child: Child,
 }
@@ -58,11 +61,11 @@ impl House {
         ];
         all.extend(settings.iter().map(|setting| (*setting).to_owned()));
         let mut house = House {
-            folder,
             public,
             admin,
-            child: spawn(&all),
+            child: spawn(&all, folder.path()),
             settings: all,
+            folder,
         };
         house.is_up().then_some(house)
     }
@@ -86,8 +89,22 @@ impl House {
     pub(crate) fn kill_and_restart(&mut self) {
         self.child.kill().expect("a process");
         self.child.wait().expect("its end");
-        self.child = spawn(&self.settings);
+        self.child = spawn(&self.settings, self.folder.path());
         assert!(self.is_up(), "the server does not start again");
+    }
+
+    /// Everything that it said so far.
+    pub(crate) fn log(&self) -> String {
+        let log = std::fs::read(self.folder.path().join(LOG)).expect("a log");
+        String::from_utf8_lossy(&log).into_owned()
+    }
+
+    /// Ends it as a signal would, and waits for its last words.
+    pub(crate) fn stop(&mut self) {
+        let id = self.child.id().to_string();
+        let told = Command::new("kill").args(["-TERM", &id]).status();
+        assert!(told.is_ok_and(|told| told.success()));
+        assert!(self.child.wait().expect("its end").success());
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -102,9 +119,14 @@ impl Drop for House {
     }
 }
 
-fn spawn(settings: &[String]) -> Child {
+fn spawn(settings: &[String], folder: &Path) -> Child {
+    let mut options = std::fs::OpenOptions::new();
+    let log = options.create(true).append(true).open(folder.join(LOG));
+    let log = log.expect("a log");
     let mut command = chatify();
-    command.args(settings).stderr(Stdio::null());
+    command.args(settings);
+    command.stdout(Stdio::from(log.try_clone().expect("the same")));
+    command.stderr(Stdio::from(log));
     command.spawn().expect("the binary")
 }
 

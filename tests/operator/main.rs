@@ -2,5 +2,8 @@
 
 mod doctor;
 mod house;
+mod http;
 mod proxy;
+mod silence;
+mod smuggling;
 mod verify;
