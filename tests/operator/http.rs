@@ -30,14 +30,6 @@ impl Reply {
             .and_then(|one| one.as_str().map(str::to_owned));
         text.unwrap_or_else(|| panic!("no {pointer}: {self:?}"))
     }
-
-    /// A header's value.
-    pub(crate) fn header(&self, name: &str) -> Option<&str> {
-        self.head.lines().find_map(|line| {
-            let (its, value) = line.split_once(':')?;
-            its.eq_ignore_ascii_case(name).then(|| value.trim())
-        })
-    }
 }
 
 /// Sends these bytes, says that no more follow, and reads until the other side has nothing more to say.

@@ -194,7 +194,7 @@ fn corpus() -> Vec<(&'static str, String)> {
     vec![
         (
             "a forged address",
-            format!("GET /v1/limits HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 6.6.6.6\r\n\r\n"),
+            "GET /v1/limits HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 6.6.6.6\r\n\r\n".to_owned(),
         ),
         ("CL.TE", inner(&format!("Content-Length: {whole}\r\n{te}"))),
         (
