@@ -61,7 +61,9 @@ pub(crate) fn serve(settings: &Settings) -> Result<String, Failure> {
         };
         let mut peers = Cluster::new(shared.bus, shared.roster, card);
         let passage = Passage::new(&config, &key, peers.peers(), life.clock.clone());
-        peers.elsewhere = Some(Arc::new(passage));
+        let passage = Arc::new(passage);
+        peers.elsewhere = Some(passage.clone());
+        peers.reach = Some(passage.clone());
         peers.hearing = Some(life.readiness.register("hearing"));
         let check = life.readiness.register("peers");
         let (known, me) = (peers.peers(), peers.me());
@@ -81,6 +83,7 @@ pub(crate) fn serve(settings: &Settings) -> Result<String, Failure> {
         };
         let among = (config.name(), Some((peers.me(), peers.peers())));
         let others = admin(&life, &top, (&store, &doors), among)?;
+        let others = others.merge(passage.router(peers.me()));
         let served = Served {
             ports,
             doors,

@@ -10,6 +10,7 @@
 mod faults;
 mod ghost;
 mod messages;
+mod parted;
 mod people;
 #[path = "../../../crates/bus/tests/broker/proxy.rs"]
 #[allow(
