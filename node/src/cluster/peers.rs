@@ -22,10 +22,6 @@ pub(super) struct Book {
 }
 
 impl Book {
-    pub(super) fn alive(&self) -> &[NodeCard] {
-        &self.alive
-    }
-
     pub(super) fn doubted(&self) -> &[NodeCard] {
         &self.doubted
     }
@@ -110,7 +106,7 @@ mod tests {
         assert!(book.list(vec![card(1, "a"), card(2, "b"), card(3, "c")], true));
         assert!(!book.list(vec![card(1, "a"), card(2, "b"), card(3, "c")], true));
         assert!(book.list(vec![card(1, "a")], true));
-        assert_eq!(book.alive().len(), 1);
+        assert_eq!(book.alive.len(), 1);
         assert_eq!(book.url(NodeId(2)), Some("b"));
         assert!(book.forget(NodeId(2)) && !book.forget(NodeId(2)));
         assert_eq!(book.url(NodeId(2)), None);
