@@ -42,7 +42,8 @@ service::settings! {
     /// What `chatify node`, `chatify auth` and `chatify mailer` share; `chatify` alone needs none of it but
     /// `require-tls`.
     pub struct ClusterConfig in "" {
-        /// What carries news between the processes: `redis://…` or `redis+cluster://…`. `local:` is within one process.
+        /// What carries news between the processes: `redis://…` or `redis+cluster://…` (`rediss://…`, `rediss+cluster://…`
+        /// by TLS, with `?ca-file=PATH` for an authority of your own). `local:` is within one process.
         bus: Url = "local:",
         /// What carries mails from auth to the mailer: `amqp://…`. `local:` is within one process.
         mail_queue: Url = "local:",

@@ -67,7 +67,9 @@ pub(crate) fn serve(settings: &Settings) -> Result<String, Failure> {
         };
         let mut peers = Cluster::new(shared.bus, shared.roster, card);
         let passage = Passage::new(&config, &key, peers.peers(), life.clock.clone());
-        peers.elsewhere = Some(Arc::new(passage));
+        let passage = Arc::new(passage);
+        peers.elsewhere = Some(passage.clone());
+        peers.reach = Some(passage.clone());
         peers.hearing = Some(life.readiness.register("hearing"));
         let check = life.readiness.register("peers");
         let (known, me) = (peers.peers(), peers.me());
@@ -87,7 +89,8 @@ pub(crate) fn serve(settings: &Settings) -> Result<String, Failure> {
             documents: Documents::with([auth::openapi(), node::api::admin::openapi()]),
         };
         let among = (config.name(), Some((peers.me(), peers.peers())));
-        let others = admin(&life, &top, (&store, &doors, &ports.limiter), among)?;
+let others = admin(&life, &top, (&store, &doors, &ports.limiter), among)?;
+        let others = others.merge(passage.router(peers.me()));
         let served = Served {
             ports,
             doors,

@@ -98,7 +98,7 @@ pub(super) async fn carry(
     caller: Caller,
     mut forecast: watch::Receiver<Forecast>,
 ) {
-    let (cuts, mut changes) = {
+    let (cuts, changes) = {
         let now = forecast.borrow_and_update();
         (now.cuts, now.changes)
     };
@@ -129,24 +129,30 @@ pub(super) async fn carry(
             direction(&line, Way::Down, from_server, to_client)
         )
     };
-    tokio::pin!(both);
-    // Whatever breaks off here resets both sides: halves that did not end in peace do so when they are dropped.
-    loop {
-        tokio::select! {
-            _ = &mut both => return,
-            changed = forecast.changed() => {
-                line.know_the_caller().await;
-                let now = forecast.borrow_and_update().clone();
-                let weather = now.of(line.name());
-                let mended = line.torn.load(Relaxed) && !weather.up.blackhole && !weather.down.blackhole;
-                if changed.is_err() || now.cuts != cuts || mended {
-                    return;
-                }
-                if now.changes != changes {
-                    changes = now.changes;
-                    line.passed.store(0, Relaxed);
-                }
-            }
+    // Whatever breaks off here resets both sides: halves that did not end in peace do so when they are dropped. What is
+    // under way goes on while somebody looks who calls: one slow look must not part everybody from the server.
+    tokio::select! {
+        _ = both => {}
+        () = until_the_weather_ends_it(&line, forecast, (cuts, changes)) => {}
+    }
+}
+
+async fn until_the_weather_ends_it(
+    line: &Line,
+    mut forecast: watch::Receiver<Forecast>,
+    (cuts, mut changes): (u64, u64),
+) {
+    while forecast.changed().await.is_ok() {
+        line.know_the_caller().await;
+        let now = forecast.borrow_and_update().clone();
+        let weather = now.of(line.name());
+        let mended = line.torn.load(Relaxed) && !weather.up.blackhole && !weather.down.blackhole;
+        if now.cuts != cuts || mended {
+            return;
+        }
+        if now.changes != changes {
+            changes = now.changes;
+            line.passed.store(0, Relaxed);
         }
     }
 }

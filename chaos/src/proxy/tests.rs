@@ -222,6 +222,29 @@ async fn one_process_may_be_parted_while_the_others_talk_on() {
     proxy.set_for("node-b", Weather::blackhole(true, true));
     echoed(&mut ours, b"another is parted").await.unwrap();
     proxy.set_for("node-a", Weather::blackhole(true, true));
-    ours.write_all(b"gone").await.unwrap();
-    assert!(silent(&mut ours).await);
+    let parted = async {
+        loop {
+            ours.write_all(b"?").await.unwrap();
+            if silent(&mut ours).await {
+                return;
+            }
+        }
+    };
+    timeout(PATIENCE, parted).await.expect("to be parted");
+}
+
+/// Found as: one node was to be parted from Redis, and all were, for as long as it took to look who calls.
+#[tokio::test]
+async fn a_line_that_stands_carries_on_while_somebody_looks_who_calls() {
+    let origins = Origins::default();
+    let proxy = Proxy::start(echo().await, Some(origins.clone())).unwrap();
+    let mut line = through(&proxy).await;
+    echoed(&mut line, b"before").await.unwrap();
+    let held = origins.hold();
+    proxy.set_for("somebody else", Weather::blackhole(true, true));
+    // Long enough for the line to have begun to look.
+    assert!(silent(&mut line).await);
+    echoed(&mut line, b"meanwhile").await.unwrap();
+    drop(held);
+    echoed(&mut line, b"after").await.unwrap();
 }

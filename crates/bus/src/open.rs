@@ -61,7 +61,8 @@ impl Default for Patience {
 /// - `redis://a:1,b:2,c:3` several independent ones: each name lives on one of them, by rendezvous hash over the
 ///   addresses as they are spelled here, so all processes must spell them alike (the order is free);
 /// - `redis+cluster://a,b,c` a Redis Cluster (7.0 or later), found through any of these nodes;
-/// - `rediss://` and `rediss+cluster://` the same over TLS, with the public authorities.
+/// - `rediss://` and `rediss+cluster://` the same over TLS, names checked, with the public authorities, or with the one
+///   whose certificate (PEM) stands in the file of `?ca-file=/path` at the end.
 ///
 /// Returns at once and connects in the background, on the tokio runtime that it is called on. A server that is away is
 /// no error, now or later: until it comes, nothing is confirmed, what is published is dropped and counted, the roster

@@ -12,7 +12,7 @@ use bus::hints::{Bus, BusEvent, Events};
 use bus::hints_local::LocalBus;
 use protocol::envelope::{Envelope, Topic};
 use protocol::ids::{RoomId, SessionId, UserId};
-use servers::{PATIENCE, Server, processes, ready, shared};
+use servers::{PATIENCE, Server, limited, processes, ready, shared};
 use uuid::Uuid;
 
 type Processes = Vec<Arc<dyn Bus>>;
@@ -265,6 +265,12 @@ async fn buses(url: &str) -> Processes {
 contract!(redis, async { buses(&shared("CHATIFY_TEST_REDIS")).await });
 contract!(redis_cluster, async {
     buses(&shared("CHATIFY_TEST_REDIS_CLUSTER")).await
+});
+contract!(redis_with_few_rights, async {
+    buses(&limited("CHATIFY_TEST_REDIS").await).await
+});
+contract!(redis_cluster_with_few_rights, async {
+    buses(&limited("CHATIFY_TEST_REDIS_CLUSTER").await).await
 });
 
 mod three_redis {

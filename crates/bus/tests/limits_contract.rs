@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bus::limits::{Limiter, Policy, Unlimited};
 use bus::limits_local::LocalLimiter;
-use servers::{Server, processes, shared};
+use servers::{Server, limited, processes, shared};
 
 const EVEN: Policy = Policy::even("even", 10, Duration::from_secs(10)).with_burst(20);
 const STRICT: Policy = Policy::strict("strict", 5, Duration::from_secs(3_600));
@@ -135,6 +135,43 @@ fn limiter(variable: &str) -> Arc<dyn Limiter> {
 contract!(local, Arc::new(LocalLimiter::new()));
 contract!(redis, limiter("CHATIFY_TEST_REDIS"));
 contract!(redis_cluster, limiter("CHATIFY_TEST_REDIS_CLUSTER"));
+
+/// A refused command would be answered from the local budget: that it never was is what counts.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_user_with_few_rights_may_do_all_that_limits_need_and_nothing_beyond() {
+    let url = limited("CHATIFY_TEST_REDIS").await;
+    let process = processes(&url, 1).remove(0);
+    for policy in [EVEN, STRICT] {
+        for _ in 0..5 {
+            process.limiter.take("somebody", policy, NOW).await;
+            process.limiter.look("somebody", policy, NOW).await;
+        }
+    }
+    assert_eq!(process.counters.limits_local.get(), 0);
+    let client = ::redis::Client::open(url).unwrap();
+    let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+    for words in [
+        &["FLUSHALL"][..],
+        &["CONFIG", "GET", "*"],
+        &["KEYS", "*"],
+        &["EVAL", "return 1", "0"],
+        &["SCRIPT", "FLUSH"],
+        &["ACL", "LIST"],
+        &["CLUSTER", "NODES"],
+        &["GET", "somebody-elses"],
+        &["PUBLISH", "somebody-elses", "x"],
+        &["SUBSCRIBE", "somebody-elses"],
+    ] {
+        let mut command = ::redis::cmd(words[0]);
+        command.arg(&words[1..]);
+        let answer: Result<::redis::Value, _> = command.query_async(&mut connection).await;
+        let refused = answer.unwrap_err().to_string();
+        assert!(
+            refused.to_lowercase().contains("noperm"),
+            "{words:?}: {refused}"
+        );
+    }
+}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn several_servers_share_the_budgets() {

@@ -12,7 +12,7 @@ use bus::roster_local::LocalRoster;
 use protocol::envelope::Standing;
 use protocol::ids::{NodeId, UserId};
 use protocol::user::PresenceStatus;
-use servers::{Server, processes, shared};
+use servers::{Server, limited, processes, shared};
 use uuid::Uuid;
 
 type Handles = [Arc<dyn Roster>; 2];
@@ -149,6 +149,9 @@ fn rosters(url: &str) -> Handles {
 contract!(redis, async { rosters(&shared("CHATIFY_TEST_REDIS")) });
 contract!(redis_cluster, async {
     rosters(&shared("CHATIFY_TEST_REDIS_CLUSTER"))
+});
+contract!(redis_with_few_rights, async {
+    rosters(&limited("CHATIFY_TEST_REDIS").await)
 });
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -14,12 +14,15 @@ use protocol::problem::{Code, Problem};
 use protocol::room::Head;
 
 use crate::authority::{self, Granted, Loaded, RoomState};
+use crate::lately::Lately;
 use crate::{AppendFailed, Made, Opened, Origin, Outcome, StoreQuestion};
 
 /// Entries in one batch: a commit's worth; more would delay its first one.
 const BATCH_MAX: usize = 256;
 /// Drafts that wait in one room: 20 members' bursts; beyond it the room is refused by name.
 const QUEUE_MAX: usize = 1_024;
+/// Repeats that wait with one draft; a sender who repeats it more often waits as for another one.
+const REPEATS_MAX: usize = 8;
 /// How long a draft waits before its sender is told: longer than an election, shorter than a client's patience.
 const WAIT_MILLIS: u64 = 5_000;
 /// The first pause after an unclear answer; doubles up to [`PAUSE_MAX_MILLIS`].
@@ -42,6 +45,24 @@ pub(crate) struct Waiting {
     unclear: bool,
     /// Its key was looked up: what is said of it now is final.
     sought: bool,
+    /// Repeats of it that came while it was under way: each is told what it is told.
+    repeats: Vec<Origin>,
+}
+
+impl Waiting {
+    /// Tells everybody who waits for it, and nobody afterwards.
+    fn answer(&mut self, result: Result<Outcome, Problem>, out: &mut Vec<LaneEffect>) {
+        for origin in self.repeats.drain(..) {
+            let mut result = result.clone();
+            if let Ok(outcome) = &mut result {
+                outcome.duplicate = true;
+            }
+            out.push(LaneEffect::answer(origin, result));
+        }
+        if !std::mem::replace(&mut self.told, true) {
+            out.push(LaneEffect::answer(self.origin, result));
+        }
+    }
 }
 
 /// A batch on its way.
@@ -105,6 +126,8 @@ pub(crate) struct Lane {
     loaded: Loaded,
     step: Step,
     tries: u32,
+    /// What was acknowledged last.
+    lately: Lately,
 }
 
 impl Default for Lane {
@@ -115,6 +138,7 @@ impl Default for Lane {
             loaded: Loaded::default(),
             step: Step::Idle,
             tries: 0,
+            lately: Lately::default(),
         }
     }
 }
@@ -133,6 +157,15 @@ impl Lane {
         (now, accepted): (u64, u64),
         out: &mut Vec<LaneEffect>,
     ) {
+        if let Some(entry) = self.lately.find(&draft) {
+            let (made, duplicate) = (made_of(&entry.change), true);
+            out.push(LaneEffect::answer(origin, Ok(Outcome { duplicate, made })));
+            return;
+        }
+        if let Some(one) = self.under_way(&draft) {
+            one.repeats.push(origin);
+            return;
+        }
         if self.queue.len() >= QUEUE_MAX {
             let problem =
                 Problem::because(Code::Overloaded, "too much is being written to this room")
@@ -148,8 +181,30 @@ impl Lane {
             told: false,
             unclear: false,
             sought: false,
+            repeats: Vec::new(),
         });
         self.advance(out);
+    }
+
+    /// The draft that this one repeats, if it is under way and somebody still waits for it. Were the repeat a draft of its
+    /// own, it would hold up the room for as long as three questions to the store take, just when the store is slow.
+    fn under_way(&mut self, draft: &Draft) -> Option<&mut Waiting> {
+        let batch = match &mut self.step {
+            Step::Appending(batch)
+            | Step::LookingUp(batch)
+            | Step::Pausing {
+                then: Then::Append(batch) | Then::LookUp(batch),
+                ..
+            } => &mut batch.waiting[..],
+            _ => &mut [],
+        };
+        let mut all = batch.iter_mut().chain(&mut self.queue);
+        all.find(|one| {
+            (one.draft.actor, one.draft.key) == (draft.actor, draft.key)
+                && !one.told
+                && one.repeats.len() < REPEATS_MAX
+                && one.draft.digest() == draft.digest()
+        })
     }
 
     /// Another node's entry was delivered here: the picture follows while nothing of ours claims its place.
@@ -226,11 +281,8 @@ impl Lane {
                 .iter_mut()
                 .filter(|one| !one.told && late(one))
             {
-                one.told = true;
-                out.push(LaneEffect::answer(
-                    one.origin,
-                    Err(Problem::new(Code::OutcomeUnknown).retry_after(1_000)),
-                ));
+                let problem = Problem::new(Code::OutcomeUnknown).retry_after(1_000);
+                one.answer(Err(problem), out);
             }
         }
         if self.queue.front().is_some_and(late) {
@@ -240,16 +292,13 @@ impl Lane {
 
     /// Everything that waits is refused together: a later draft of a sender must not overtake a refused earlier one.
     fn refuse_queue(&mut self, out: &mut Vec<LaneEffect>) {
-        for one in self.queue.drain(..).filter(|one| !one.told) {
+        for mut one in self.queue.drain(..) {
             let code = if one.unclear {
                 Code::OutcomeUnknown
             } else {
                 Code::Unavailable
             };
-            out.push(LaneEffect::answer(
-                one.origin,
-                Err(Problem::new(code).retry_after(1_000)),
-            ));
+            one.answer(Err(Problem::new(code).retry_after(1_000)), out);
         }
     }
 
@@ -344,11 +393,8 @@ impl Lane {
                 self.advance(out);
             }
             Ok(None) => {
-                for one in self.queue.drain(..) {
-                    out.push(LaneEffect::answer(
-                        one.origin,
-                        Err(Code::RoomNotFound.into()),
-                    ));
+                for mut one in self.queue.drain(..) {
+                    one.answer(Err(Code::RoomNotFound.into()), out);
                 }
             }
             Err(_) => self.pause(now, Then::Open),
@@ -391,19 +437,10 @@ impl Lane {
                 self.tries = 0;
                 self.loaded.clear();
                 let accepted = batch.waiting.iter().map(|one| one.accepted).collect();
-                for (one, made) in batch
-                    .waiting
-                    .into_iter()
-                    .zip(batch.made)
-                    .filter(|(one, _)| !one.told)
-                {
-                    out.push(LaneEffect::answer(
-                        one.origin,
-                        Ok(Outcome {
-                            duplicate: false,
-                            made,
-                        }),
-                    ));
+                self.lately.keep(&batch.entries);
+                for (mut one, made) in batch.waiting.into_iter().zip(batch.made) {
+                    let duplicate = false;
+                    one.answer(Ok(Outcome { duplicate, made }), out);
                 }
                 out.push(LaneEffect::Committed(batch.entries, accepted));
                 self.advance(out);
@@ -417,11 +454,9 @@ impl Lane {
                 // Certain: nothing of it is stored. The picture was moved ahead and is taken anew.
                 self.state = None;
                 self.loaded.clear();
-                for one in batch.waiting.into_iter().filter(|one| !one.told) {
-                    out.push(LaneEffect::answer(
-                        one.origin,
-                        Err(Problem::new(Code::Unavailable).retry_after(1_000)),
-                    ));
+                for mut one in batch.waiting {
+                    let problem = Problem::new(Code::Unavailable).retry_after(1_000);
+                    one.answer(Err(problem), out);
                 }
                 self.refuse_queue(out);
             }
@@ -452,17 +487,9 @@ impl Lane {
                 Some(entry) if entry.digest == one.draft.digest() => {
                     let made = made_of(&entry.change);
                     let duplicate = true;
-                    out.push(LaneEffect::answer(
-                        one.origin,
-                        Ok(Outcome { duplicate, made }),
-                    ));
+                    one.answer(Ok(Outcome { duplicate, made }), out);
                 }
-                Some(_) => {
-                    out.push(LaneEffect::answer(
-                        one.origin,
-                        Err(Code::ClientIdConflict.into()),
-                    ));
-                }
+                Some(_) => one.answer(Err(Code::ClientIdConflict.into()), out),
                 None => {
                     one.sought = true;
                     self.queue.push_front(one);
@@ -503,7 +530,7 @@ impl Lane {
         }
         let lost_the_place = found.iter().all(Option::is_none);
         let mut again = Vec::new();
-        for ((one, proposed), found) in batch
+        for ((mut one, proposed), found) in batch
             .waiting
             .into_iter()
             .zip(batch.entries.iter())
@@ -511,20 +538,13 @@ impl Lane {
         {
             match found {
                 None => again.push(one),
-                Some(_) if one.told => {}
                 Some(entry) if entry.digest == proposed.digest => {
                     // The same place and id: it is this very try, whose answer was lost.
                     let duplicate = entry != *proposed;
                     let made = made_of(&entry.change);
-                    out.push(LaneEffect::answer(
-                        one.origin,
-                        Ok(Outcome { duplicate, made }),
-                    ));
+                    one.answer(Ok(Outcome { duplicate, made }), out);
                 }
-                Some(_) => out.push(LaneEffect::answer(
-                    one.origin,
-                    Err(Code::ClientIdConflict.into()),
-                )),
+                Some(_) => one.answer(Err(Code::ClientIdConflict.into()), out),
             }
         }
         for one in again.into_iter().rev() {
@@ -566,7 +586,7 @@ fn make_batch(
     let (mut entries, mut waiting, mut made) = (Vec::<Entry>::new(), Vec::new(), Vec::new());
     let mut changes_room = false;
     while entries.len() < BATCH_MAX
-        && let Some(one) = queue.pop_front()
+        && let Some(mut one) = queue.pop_front()
     {
         let draft = &one.draft;
         // The same key twice in one batch: the second waits for the first, and is then found by it.
@@ -588,28 +608,15 @@ fn make_batch(
                 queue.push_front(one);
                 return seek;
             }
-            Err(problem) => {
-                if !one.told {
-                    out.push(LaneEffect::answer(one.origin, Err(problem)));
-                }
-            }
+            Err(problem) => one.answer(Err(problem), out),
             Ok(Granted::Already(made)) => {
-                if !one.told {
-                    out.push(LaneEffect::answer(
-                        one.origin,
-                        Ok(Outcome {
-                            duplicate: false,
-                            made,
-                        }),
-                    ));
-                }
+                let duplicate = false;
+                one.answer(Ok(Outcome { duplicate, made }), out);
             }
             Ok(Granted::Change(change, granted)) => {
                 if state.head.seq >= SEQ_MAX {
-                    out.push(LaneEffect::answer(
-                        one.origin,
-                        Err(Problem::because(Code::RoomFull, "the room's log is full")),
-                    ));
+                    let full = Problem::because(Code::RoomFull, "the room's log is full");
+                    one.answer(Err(full), out);
                     continue;
                 }
                 changes_room |= RoomState::is_changed_by(&change);

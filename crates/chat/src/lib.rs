@@ -13,6 +13,7 @@ mod home;
 mod hub;
 mod lag;
 mod lane;
+mod lately;
 mod local;
 mod map;
 mod minter;

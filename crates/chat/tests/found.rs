@@ -447,3 +447,48 @@ fn of_many_who_come_at_once_all_are_let_in_in_turn_but_for_those_who_left() {
     let expected: Vec<u32> = (0..50).filter(|index| *index != 40).collect();
     assert_eq!(asked, expected);
 }
+
+/// Found in a cluster whose store answered in seconds: the repeats of clients that waited held up everybody else, since each
+/// was looked up in the store by itself, one after the other.
+#[test]
+fn a_repeat_of_what_is_under_way_or_was_just_acknowledged_asks_the_store_nothing() {
+    let duplicates = |effects: &[Effect]| -> Vec<bool> {
+        let answer = |effect: &Effect| match effect {
+            Effect::Answer { result, .. } => Some(result.as_ref().unwrap().duplicate),
+            _ => None,
+        };
+        effects.iter().filter_map(answer).collect()
+    };
+    let asks = |effects: &[Effect]| {
+        let ask = |effect: &Effect| matches!(effect, Effect::Ask { .. });
+        effects.iter().any(ask)
+    };
+    let mut hub = Alone::new(true);
+    let opening = hub.call(ANN, say());
+    assert!(hub.call(ANN, say()).is_empty(), "it waits with the first");
+    let appending = hub.answer(&opening, hub.opened(1, vec![member(ANN, Role::Member)]));
+    assert_eq!(batch(&appending).len(), 1);
+    assert!(hub.call(ANN, say()).is_empty(), "in flight, too");
+    let acked = hub.answer(&appending, StoreAnswer::Appended(Ok(())));
+    assert!(!asks(&acked), "{acked:?}");
+    let mut told = duplicates(&acked);
+    told.sort_unstable();
+    assert_eq!(told, [false, true, true]);
+    let again = hub.call(ANN, say());
+    assert_eq!(duplicates(&again), [true]);
+    assert!(!asks(&again), "{again:?}");
+}
+
+/// Whoever repeats what nobody can tell of yet is told when it is clear, and not before.
+#[test]
+fn a_repeat_of_what_was_told_unknown_is_answered_by_its_own_look() {
+    let mut hub = Alone::new(true);
+    let effects = hub.call(ANN, say());
+    let appending = hub.answer(&effects, hub.opened(1, vec![member(ANN, Role::Member)]));
+    hub.mono += 5_000;
+    assert!(is_answered(&hub.tell(Input::Tick)), "it is not known yet");
+    assert!(!is_answered(&hub.call(ANN, say())));
+    let effects = hub.answer(&appending, StoreAnswer::Appended(Ok(())));
+    assert!(!is_answered(&effects));
+    assert_eq!(batch(&effects).len(), 1, "the repeat is tried by itself");
+}

@@ -78,12 +78,9 @@ async fn list(line: &Line) -> Result<Vec<NodeCard>, Away> {
 
 /// The list for those who pass requests on, if it is another.
 fn publish(line: &Line, alive: Vec<NodeCard>) {
-    line.peers.send_if_modified(|old| {
-        let changed = **old != *alive;
-        if changed {
-            info!(nodes = alive.len(), "other nodes are alive now");
-            *old = alive.into();
-        }
-        changed
-    });
+    let nodes = alive.len();
+    let doubt = line.reach.is_some();
+    if line.peers.send_if_modified(|book| book.list(alive, doubt)) {
+        info!(nodes, "other nodes are alive now");
+    }
 }

@@ -12,9 +12,10 @@ use protocol::ids::{NodeId, SessionId, UserId};
 use tokio::sync::watch;
 use tracing::warn;
 
-use super::Cluster;
 use super::canary::Canary;
+use super::peers::Book;
 use super::standings::Desk;
+use super::{Cluster, Reach};
 use crate::metrics::NodeMetrics;
 
 /// How long the roster may take for one call; beyond it, it is away.
@@ -25,7 +26,8 @@ pub(crate) struct Line {
     pub(super) bus: Arc<dyn Bus>,
     pub(super) roster: Arc<dyn Roster>,
     pub(super) card: NodeCard,
-    pub(super) peers: watch::Sender<Arc<[NodeCard]>>,
+    pub(super) peers: watch::Sender<Book>,
+    pub(super) reach: Option<Arc<dyn Reach>>,
     pub(super) desk: Desk,
     pub(super) metrics: NodeMetrics,
     pub(super) canary: Canary,
@@ -41,6 +43,7 @@ impl Line {
             roster: cluster.roster,
             card: cluster.card,
             peers: cluster.peers,
+            reach: cluster.reach,
             desk: Desk::default(),
             metrics,
             canary: Canary::new(cluster.hearing),

@@ -1,16 +1,19 @@
 //! A node among others: what its shards say goes to the bus and the roster, what those say comes back as mail.
 //!
-//! A node by itself has none of this. Five tasks on the backend runtime, each in its file: [`hearing`] (the bus's
-//! events to the shards), [`canary`] (whether this node hears itself), [`beat`] (this node's lease, and who else is alive), [`standings`] (how people stand here,
-//! kept in the roster), [`revocations`] (sign-outs, by the bus and by looking). The shards never wait for any of them,
+//! A node by itself has none of this. Six tasks on the backend runtime, each in its file: [`hearing`] (the bus's
+//! events to the shards), [`canary`] (whether this node hears itself), [`beat`] (this node's lease, and who else is alive),
+//! [`doubt`] (who is there without a lease), [`standings`] (how people stand here, kept in the roster), [`revocations`]
+//! (sign-outs, by the bus and by looking). The shards never wait for any of them,
 //! and nothing here is the truth: whatever is lost is found again in the store or in the roster.
 
 mod beat;
 mod canary;
+mod doubt;
 mod hearing;
 #[cfg(test)]
 mod hearing_tests;
 mod line;
+mod peers;
 mod revocations;
 mod standings;
 
@@ -27,7 +30,10 @@ use transport::{Elsewhere, ShardHandle};
 
 use crate::ports::Ports;
 use crate::shard::Mail;
+pub use doubt::Reach;
 pub(crate) use line::Line;
+use peers::Book;
+pub use peers::Peers;
 
 /// What makes a node one of several.
 pub struct Cluster {
@@ -39,9 +45,11 @@ pub struct Cluster {
     pub card: NodeCard,
     /// Passes requests on whose sid names another node; made with [`Cluster::peers`].
     pub elsewhere: Option<Arc<dyn Elsewhere>>,
+    /// Asks nodes whose lease has ended whether they are there; without it, they are not.
+    pub reach: Option<Arc<dyn Reach>>,
     /// Fails while this node alone does not hear the bus.
     pub hearing: Option<Check>,
-    peers: watch::Sender<Arc<[NodeCard]>>,
+    peers: watch::Sender<Book>,
 }
 
 impl Cluster {
@@ -52,8 +60,9 @@ impl Cluster {
             roster,
             card,
             elsewhere: None,
+            reach: None,
             hearing: None,
-            peers: watch::Sender::new(Arc::from([])),
+            peers: watch::Sender::default(),
         }
     }
 
@@ -76,31 +85,6 @@ impl fmt::Debug for Cluster {
     }
 }
 
-/// The nodes that are alive, this one included, as of its last beat: a node that starts is there within 3 s, one that
-/// dies is gone within 13 s. While the roster is away the last list stands, since an address that may be old is worth
-/// more than none. Empty before the first beat. Cheap to clone; never waits.
-#[derive(Clone, Debug)]
-pub struct Peers(watch::Receiver<Arc<[NodeCard]>>);
-
-impl Peers {
-    /// All of them, by number.
-    pub fn alive(&self) -> Arc<[NodeCard]> {
-        self.0.borrow().clone()
-    }
-
-    /// Where a node's public listener is reached.
-    pub fn url(&self, node: NodeId) -> Option<String> {
-        let alive = self.0.borrow();
-        let at = alive.binary_search_by_key(&node, |card| card.id).ok()?;
-        Some(alive[at].url.clone())
-    }
-
-    /// Waits until the list is another; `false` when the node has ended and it never will be.
-    pub async fn changed(&mut self) -> bool {
-        self.0.changed().await.is_ok()
-    }
-}
-
 /// The tasks of a node among others, until [`Tasks::leave`].
 pub(crate) struct Tasks {
     line: Arc<Line>,
@@ -119,7 +103,7 @@ impl Tasks {
         let (said, to_revoke) = revocations::channel();
         let line = line.clone();
         let (at_bus, at_roster, at_desk) = (line.clone(), line.clone(), line.clone());
-        let at_canary = line.clone();
+        let (at_canary, in_doubt) = (line.clone(), line.clone());
         let spawn = |name, task: store::Future<'static, ()>| {
             let mut gone = gone.subscribe();
             drain.spawn(name, async move {
@@ -135,6 +119,9 @@ impl Tasks {
         spawn("canary", Box::pin(canary::sing(at_canary)));
         let all = shards.to_vec();
         spawn("beats", Box::pin(beat::beat(at_roster, all)));
+        if let Some(reach) = line.reach.clone() {
+            spawn("doubts", Box::pin(doubt::settle(in_doubt, reach)));
+        }
         spawn("standings", Box::pin(standings::keep(at_desk)));
         let all = shards.to_vec();
         let revoking = revocations::revoke(ports.clone(), all, to_revoke);

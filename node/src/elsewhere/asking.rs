@@ -45,6 +45,11 @@ impl Asking {
         }
     }
 
+    /// The same pool, for other questions to nodes.
+    pub(super) fn client(&self) -> Client<HttpConnector, Body> {
+        self.client.clone()
+    }
+
     /// The owner's answer.
     pub(super) fn ask(&self, request: Request<Body>) -> PassedFuture {
         let (client, deadline) = (self.client.clone(), self.deadline);

@@ -8,6 +8,7 @@
 
 mod asking;
 mod headers;
+mod reach;
 mod upgrading;
 mod voucher;
 

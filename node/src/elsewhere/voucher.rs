@@ -15,6 +15,7 @@ const SECONDS_MAX: u64 = 30;
 const PURPOSE: &[u8] = b"chatify: requests that one node passes on to another, 1";
 
 /// Makes and reads vouchers.
+#[derive(Clone)]
 pub(super) struct Voucher(hmac::Key);
 
 impl Voucher {
@@ -43,6 +44,23 @@ impl Voucher {
         (at.abs_diff(now) <= SECONDS_MAX).then_some(())?;
         client.parse().ok()
     }
+
+    /// What a node answers to a request for this target with which it was asked whether it is there.
+    pub(super) fn answer(&self, target: &str) -> String {
+        URL_SAFE_NO_PAD.encode(hmac::sign(&self.0, &answered(target)))
+    }
+
+    /// Whether one of our nodes has written this answer.
+    pub(super) fn is_answer(&self, target: &str, text: &[u8]) -> bool {
+        let signature = URL_SAFE_NO_PAD.decode(text);
+        signature
+            .is_ok_and(|signature| hmac::verify(&self.0, &answered(target), &signature).is_ok())
+    }
+}
+
+/// No request has such a method, so no voucher is an answer.
+fn answered(target: &str) -> Vec<u8> {
+    format!("is here\n{target}").into_bytes()
 }
 
 /// No method, target or word holds a line end, so no two requests are the same text.
@@ -72,6 +90,18 @@ mod tests {
             let read = voucher("k").read((&Method::GET, TARGET), &text, now);
             assert_eq!(read, Some(client()));
         }
+    }
+
+    #[test]
+    fn an_answer_is_believed_for_what_was_asked_alone() {
+        let answer = voucher("k").answer("/x/1");
+        assert!(voucher("k").is_answer("/x/1", answer.as_bytes()));
+        assert!(!voucher("k").is_answer("/x/2", answer.as_bytes()));
+        assert!(!voucher("other").is_answer("/x/1", answer.as_bytes()));
+        let written = voucher("k").write((&Method::GET, "/x/1"), client(), NOW);
+        let signature = written.rsplit_once(' ').unwrap().1;
+        assert!(!voucher("k").is_answer("/x/1", signature.as_bytes()));
+        assert!(!voucher("k").is_answer("/x/1", b"?"));
     }
 
     #[test]

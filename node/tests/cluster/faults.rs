@@ -1,7 +1,7 @@
 //! A bus and a roster that lose what a test wants lost.
 
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 
 use bus::Future;
@@ -142,6 +142,8 @@ impl Bus for FaultyBus {
 pub(crate) struct FaultyRoster {
     inner: LocalRoster,
     away: AtomicBool,
+    /// The node that it does not list, 0 for none.
+    hidden: AtomicU32,
 }
 
 impl FaultyRoster {
@@ -149,7 +151,13 @@ impl FaultyRoster {
         Arc::new(Self {
             inner,
             away: AtomicBool::new(false),
+            hidden: AtomicU32::new(0),
         })
+    }
+
+    /// The lease of this node has ended, as far as who beats here is told.
+    pub(crate) fn hides(&self, node: NodeId) {
+        self.hidden.store(node.0, SeqCst);
     }
 
     pub(crate) fn is_away(&self, away: bool) {
@@ -171,7 +179,14 @@ impl FaultyRoster {
 
 impl Roster for FaultyRoster {
     fn beat(&self, me: NodeCard) -> Future<'_, Result<Vec<NodeCard>, Away>> {
-        self.call(|| self.inner.beat(me))
+        let hidden = NodeId(self.hidden.load(SeqCst));
+        self.call(move || {
+            Box::pin(async move {
+                let mut alive = self.inner.beat(me).await?;
+                alive.retain(|card| card.id != hidden);
+                Ok(alive)
+            })
+        })
     }
 
     fn leave(&self, me: NodeId) -> Future<'_, Result<(), Away>> {

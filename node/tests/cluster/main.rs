@@ -11,6 +11,7 @@ mod faults;
 mod ghost;
 mod matrix;
 mod messages;
+mod parted;
 mod people;
 #[path = "../../../crates/bus/tests/broker/proxy.rs"]
 #[allow(

@@ -15,21 +15,21 @@ use crate::socket::{PATIENCE, Socket};
 use crate::town::{Person, Town};
 
 /// What a server says about a sid that it does not know.
-const UNKNOWN: (u16, &str) = (400, r#"{"code":1,"message":"Session ID unknown"}"#);
+pub(crate) const UNKNOWN: (u16, &str) = (400, r#"{"code":1,"message":"Session ID unknown"}"#);
 
 /// Sends one request on a connection of its own, as a balancer without keep-alive does; status and body.
-async fn ask(address: SocketAddr, request: &str) -> (u16, String) {
+pub(crate) async fn ask(address: SocketAddr, request: &str) -> (u16, String) {
     let stream = sent(address, request).await;
     timeout(PATIENCE, answer(stream)).await.expect("an answer")
 }
 
-async fn sent(address: SocketAddr, request: &str) -> TcpStream {
+pub(crate) async fn sent(address: SocketAddr, request: &str) -> TcpStream {
     let mut stream = TcpStream::connect(address).await.unwrap();
     stream.write_all(request.as_bytes()).await.unwrap();
     stream
 }
 
-async fn answer(mut stream: TcpStream) -> (u16, String) {
+pub(crate) async fn answer(mut stream: TcpStream) -> (u16, String) {
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.unwrap();
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
@@ -37,7 +37,7 @@ async fn answer(mut stream: TcpStream) -> (u16, String) {
     (status, body.to_owned())
 }
 
-fn get(target: &str, headers: &str) -> String {
+pub(crate) fn get(target: &str, headers: &str) -> String {
     format!("GET {target} HTTP/1.1\r\nHost: chat.test\r\nConnection: close\r\n{headers}\r\n")
 }
 
@@ -49,16 +49,16 @@ fn post(target: &str, body: &str) -> String {
 }
 
 /// A client by long-polling alone, whose every request goes to another node than the last.
-struct Polling {
+pub(crate) struct Polling {
     nodes: Vec<SocketAddr>,
     turn: Cell<usize>,
-    target: String,
+    pub(crate) target: String,
     packets: VecDeque<String>,
 }
 
 impl Polling {
     /// A session that the node with this number owns.
-    async fn open(town: &Town, owner: usize) -> Self {
+    pub(crate) async fn open(town: &Town, owner: usize) -> Self {
         let nodes: Vec<_> = town.nodes.iter().map(|place| place.address).collect();
         let target = "/socket.io/?EIO=4&transport=polling";
         let (status, body) = ask(nodes[owner], &get(target, "")).await;
@@ -74,7 +74,7 @@ impl Polling {
     }
 
     /// The same, signed in.
-    async fn connect(town: &Town, owner: usize, who: &Person) -> Self {
+    pub(crate) async fn connect(town: &Town, owner: usize, who: &Person) -> Self {
         let mut polling = Self::open(town, owner).await;
         let auth = json!({"token": who.token()});
         polling.say(&format!("40{auth}")).await;
@@ -93,7 +93,7 @@ impl Polling {
     }
 
     /// Polls until a packet holds this.
-    async fn hear(&mut self, what: &str) -> String {
+    pub(crate) async fn hear(&mut self, what: &str) -> String {
         loop {
             while let Some(packet) = self.packets.pop_front() {
                 if packet == "2" {
@@ -108,7 +108,7 @@ impl Polling {
         }
     }
 
-    async fn send(&mut self, room: impl ToString, text: &str) {
+    pub(crate) async fn send(&mut self, room: impl ToString, text: &str) {
         let id = Uuid::new_v4();
         let said = json!({"roomId": room.to_string(), "text": text, "clientId": id});
         self.say(&format!("427{}", json!(["message:send", said])))

@@ -304,7 +304,9 @@ fn start(
     let peers = cluster.peers();
     let key = Secret::new("the key of this town's nodes alone".to_owned());
     let passage = Passage::new(&config, &key, peers.clone(), Clock::System);
-    cluster.elsewhere = Some(Arc::new(passage));
+    let passage = Arc::new(passage);
+    cluster.elsewhere = Some(passage.clone());
+    cluster.reach = Some(passage.clone());
     let drain = Drain::new();
     let admin = admin::router(AdminPorts {
         key: admin_key(),
@@ -316,7 +318,8 @@ fn start(
         name: format!("node-{number}"),
         cluster: Some((NodeId(number), peers.clone())),
     });
-    let router = node::api::router_with(ports.clone(), admin);
+    let others = admin.merge(passage.router(NodeId(number)));
+    let router = node::api::router_with(ports.clone(), others);
     let node = Node::start(
         &config,
         &listen,

@@ -1,11 +1,13 @@
 //! Which servers a URL names, and how one of them is reached.
 
+use std::fs;
+use std::sync::Arc;
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
 use redis::{
     AsyncConnectionConfig, Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo,
-    ProtocolVersion, PushInfo, RedisConnectionInfo, RedisError,
+    ProtocolVersion, PushInfo, RedisConnectionInfo, RedisError, TlsCertificates,
 };
 
 use crate::open::OpenError;
@@ -30,6 +32,8 @@ pub(crate) struct Address {
 #[derive(Clone, Default, PartialEq, Eq)]
 pub(crate) struct Access {
     tls: bool,
+    /// Certificates (PEM) that TLS trusts instead of the public authorities.
+    authority: Option<Arc<[u8]>>,
     user: Option<String>,
     password: Option<String>,
     db: i64,
@@ -60,6 +64,21 @@ impl Address {
         let rest = rest
             .strip_prefix("//")
             .ok_or_else(|| wrong("needs `//` after its scheme"))?;
+        let (rest, query) = match rest.split_once('?') {
+            Some((rest, query)) => (rest, Some(query)),
+            None => (rest, None),
+        };
+        let authority = match query.map(|query| query.split_once('=')) {
+            None => None,
+            Some(Some(("ca-file", path))) if tls => {
+                let path = percent_decoded(path).ok_or_else(|| wrong("has a broken %-sequence"))?;
+                Some(read_authority(&path)?)
+            }
+            Some(Some(("ca-file", _))) => {
+                return Err(wrong("has a ca-file, which is for TLS only"));
+            }
+            Some(_) => return Err(wrong("has something after its ? that is not ca-file=PATH")),
+        };
         let (user_info, rest) = match rest.rsplit_once('@') {
             Some((user_info, rest)) => (Some(user_info), rest),
             None => (None, rest),
@@ -98,12 +117,48 @@ impl Address {
             cluster,
             access: Access {
                 tls,
+                authority,
                 user: user.filter(|text| !text.is_empty()),
                 password: password.filter(|text| !text.is_empty()),
                 db: i64::from(db),
             },
         })
     }
+}
+
+fn read_authority(path: &str) -> Result<Arc<[u8]>, OpenError> {
+    let wrong = |why: String| OpenError(format!("ca-file {path}: {why}"));
+    let pem = fs::read(path).map_err(|error| wrong(error.to_string()))?;
+    let mark = b"-----BEGIN CERTIFICATE-----";
+    let is_pem = pem.windows(mark.len()).any(|part| part == mark);
+    // The driver takes a file without certificates for one that trusts nobody, and would say so at each connection.
+    let read = is_pem.then(|| with_authority("rediss://localhost", &pem));
+    match read {
+        Some(Ok(_)) => Ok(pem.into()),
+        Some(Err(error)) => Err(wrong(error.to_string())),
+        None => Err(wrong("there is no certificate (PEM) in it".to_owned())),
+    }
+}
+
+fn with_authority(info: impl IntoConnectionInfo, pem: &[u8]) -> Result<Client, RedisError> {
+    let certificates = TlsCertificates {
+        client_tls: None,
+        root_cert: Some(pem.to_vec()),
+    };
+    Client::build_with_tls(info, certificates)
+}
+
+/// What went wrong on the way to a server, with what to do about it where the driver's words do not tell.
+pub(crate) fn told(server: &str, error: &RedisError) -> String {
+    let error = error.to_string();
+    let advice = if error.contains("UnknownIssuer") {
+        " (the authority of its certificate is not known; name your own with ?ca-file=PATH)"
+    } else if error.contains("NotValidForName") || error.contains("not valid for name") {
+        " (its certificate is for another name; name the server as the certificate does)"
+    } else {
+        ""
+    };
+    format!("{server}: {error}{advice}")
 }
 
 fn server(text: &str) -> Option<String> {
@@ -156,7 +211,11 @@ impl Access {
                 Ok::<(), std::convert::Infallible>(())
             });
         }
-        let client = Client::open(self.connection_info(server)?)?;
+        let info = self.connection_info(server)?;
+        let client = match &self.authority {
+            Some(pem) => with_authority(info, pem)?,
+            None => Client::open(info)?,
+        };
         let connecting = client.get_multiplexed_async_connection_with_config(&config);
         match tokio::time::timeout(CONNECT_DEADLINE, connecting).await {
             Ok(connected) => connected,
@@ -235,6 +294,11 @@ mod tests {
             "redis://a,a:6379",
             "redis://:%zz@a",
             "redis://a:1:2",
+            "redis://:secret@a?ca-file=/etc/hostname",
+            "rediss://:secret@a?ca-file=/nowhere",
+            "rediss://:secret@a?ca-file=/etc/hostname",
+            "rediss://:secret@a?ca",
+            "rediss://:secret@a?x=1",
         ] {
             let error = Address::read(url).unwrap_err().to_string();
             assert!(

@@ -30,7 +30,12 @@ pub(crate) async fn ask(fleet: &Arc<Fleet>, questions: &[Question]) -> Result<Ve
     let mut answers = vec![Value::Nil; questions.len()];
     match tokio::time::timeout(DEADLINE, ask_until(fleet, questions, &mut answers)).await {
         Ok(()) => Ok(answers),
-        Err(_) => Err(format!("no answer within {} s", DEADLINE.as_secs())),
+        Err(_) => {
+            let trouble = fleet.trouble().map(|trouble| format!("; {trouble}"));
+            let seconds = DEADLINE.as_secs();
+            let trouble = trouble.unwrap_or_default();
+            Err(format!("no answer within {seconds} s{trouble}"))
+        }
     }
 }
 

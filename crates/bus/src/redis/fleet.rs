@@ -12,7 +12,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::counters::BusCounters;
 use crate::hearing::Teller;
-use crate::redis::address::{Access, Address};
+use crate::redis::address::{Access, Address, told};
 use crate::redis::breaker::Breaker;
 use crate::redis::line::Line;
 use crate::redis::map::{Map, Told};
@@ -43,6 +43,8 @@ pub(crate) struct Fleet {
     /// Ends speaking and listening.
     pub(crate) hushed: CancellationToken,
     layout: watch::Sender<Arc<Layout>>,
+    /// What the last try to connect met, until one succeeds: for whoever waits in vain.
+    trouble: Mutex<Option<String>>,
     /// For the limits, while nobody is known to own a name.
     pub(crate) unowned: Breaker,
     /// Held while another layout is made of the present one.
@@ -124,6 +126,7 @@ impl Fleet {
                 map: Map::unknown(),
                 stations: Vec::new(),
             })),
+            trouble: Mutex::default(),
             unowned: Breaker::new(),
             drawing: Mutex::default(),
             wanted: Mutex::default(),
@@ -170,6 +173,18 @@ impl Fleet {
     /// The books of the subscriptions. Never held across an await.
     pub(crate) fn wanted(&self) -> MutexGuard<'_, Wanted> {
         self.wanted.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes how a try to connect ended.
+    pub(crate) fn tried<T>(&self, server: &str, tried: &Result<T, redis::RedisError>) {
+        let trouble = tried.as_ref().err().map(|error| told(server, error));
+        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
+    }
+
+    /// What stands between this process and its servers, as far as it is known.
+    pub(crate) fn trouble(&self) -> Option<String> {
+        let trouble = self.trouble.lock();
+        trouble.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Takes over what a cluster says about itself.

@@ -46,7 +46,9 @@ pub(crate) async fn keep(fleet: Arc<Fleet>, station: Arc<Station>, end: LineEnd)
     let keeping = async {
         let mut pause = PAUSE_MIN;
         loop {
-            match fleet.access.connect(&station.server, None).await {
+            let connected = fleet.access.connect(&station.server, None).await;
+            fleet.tried(&station.server, &connected);
+            match connected {
                 Ok(connection) => {
                     pause = PAUSE_MIN;
                     fleet.counters.connections.add(1);

@@ -99,7 +99,14 @@ async fn ask(
 ) -> Result<Option<((bool, u64), Told)>, RedisError> {
     let mut connection = match line {
         Some(line) => line,
-        None => fleet.access.connect(node, None).await?,
+        None => {
+            let connected = fleet.access.connect(node, None).await;
+            // Who owns what is known from any of them: then one that cannot be reached is no trouble.
+            if fleet.layout().stations.is_empty() {
+                fleet.tried(node, &connected);
+            }
+            connected?
+        }
     };
     let mut pipeline = Pipeline::new();
     pipeline

@@ -25,6 +25,51 @@ pub(crate) fn shared(variable: &str) -> String {
     })
 }
 
+/// The rights that a user of Redis needs, as the operator's guide tells them.
+fn rights() -> impl Iterator<Item = &'static str> {
+    let guide = include_str!("../../../../docs/operations.md");
+    let line = guide
+        .lines()
+        .find_map(|line| line.strip_prefix("ACL SETUSER chatify on >PASSWORD "));
+    line.unwrap().split(' ')
+}
+
+/// The URL of a shared server for a user who has these rights and no other.
+pub(crate) async fn limited(variable: &str) -> String {
+    let url = shared(variable);
+    let (scheme, servers) = url.split_once("://").unwrap();
+    let (name, password) = (format!("user-{}", Uuid::new_v4().simple()), "a-password");
+    let first = servers.split(',').next().unwrap();
+    let nodes = ask_at(first, &["CLUSTER", "NODES"]).await;
+    // `ID ADDRESS:PORT@CLUSTER-PORT[,…] …` a line; a server by itself refuses the question.
+    let nodes: Vec<String> = match nodes {
+        Ok(answer) => {
+            let table: String = redis::from_redis_value(answer).unwrap();
+            let addresses = table.lines().filter_map(|line| line.split(' ').nth(1));
+            let addresses = addresses.filter_map(|address| address.split('@').next());
+            addresses.map(str::to_owned).collect()
+        }
+        Err(_) => servers.split(',').map(str::to_owned).collect(),
+    };
+    for node in nodes {
+        let password = format!(">{password}");
+        let mut words = vec!["ACL", "SETUSER", &name, "on", &password];
+        for right in rights() {
+            words.push(right);
+        }
+        ask_at(&node, &words).await.unwrap();
+    }
+    format!("{scheme}://{name}:{password}@{servers}")
+}
+
+async fn ask_at(address: &str, words: &[&str]) -> Result<Value, redis::RedisError> {
+    let client = redis::Client::open(format!("redis://{address}"))?;
+    let mut connection = client.get_multiplexed_async_connection().await?;
+    let mut command = redis::cmd(words[0]);
+    command.arg(&words[1..]);
+    command.query_async(&mut connection).await
+}
+
 /// A key of a cluster that nobody else is in: it keeps tests on one server apart.
 pub(crate) fn key() -> ClusterKey {
     ClusterKey::new(&Uuid::new_v4().to_string()).unwrap()
@@ -147,11 +192,7 @@ impl Server {
     }
 
     pub(crate) async fn try_ask(&self, words: &[&str]) -> Result<Value, redis::RedisError> {
-        let client = redis::Client::open(self.url())?;
-        let mut connection = client.get_multiplexed_async_connection().await?;
-        let mut command = redis::cmd(words[0]);
-        command.arg(&words[1..]);
-        command.query_async(&mut connection).await
+        ask_at(&self.address(), words).await
     }
 
     /// The same, as text.
@@ -171,7 +212,7 @@ impl Drop for Server {
 }
 
 /// Below the ephemeral range, with its cluster port too.
-fn free_port(cluster: bool) -> u16 {
+pub(crate) fn free_port(cluster: bool) -> u16 {
     loop {
         let chance = u16::try_from(Uuid::new_v4().as_u128() % 10_000).unwrap();
         let port = 12_000 + chance;
