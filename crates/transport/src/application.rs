@@ -150,8 +150,14 @@ pub trait Application: Sized + 'static {
     /// What this turn put into outboxes is written, as far as the kernel took it and as clients poll.
     fn on_written(&mut self, _sockets: &mut Sockets) {}
 
-    /// Comes every `ServerConfig::tick`. `now` is the time since the shard's start.
+    /// Comes when [`Application::tick_after`] has passed, every `ServerConfig::tick` at most. `now` is the time since
+    /// the shard's start.
     fn on_tick(&mut self, _sockets: &mut Sockets, _now: Duration) {}
+
+    /// How long the next tick may be put off; asked at the end of each turn. An idle shard sleeps that long.
+    fn tick_after(&self) -> Duration {
+        Duration::ZERO
+    }
 
     /// The server goes away: sockets will be closed in paced batches from now on.
     fn on_drain(&mut self, _sockets: &mut Sockets) {}

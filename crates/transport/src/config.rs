@@ -108,7 +108,7 @@ pub struct ServerConfig {
     pub linger: Duration,
     /// A peer that takes no bytes for this long is gone (TCP_USER_TIMEOUT).
     pub tcp_user_timeout: Duration,
-    /// How often `Application::on_tick` is called; `None` for never.
+    /// The least time between two calls of `Application::on_tick`; `None` for never.
     pub tick: Option<Duration>,
     /// Mails that may wait for one shard.
     pub mailbox: usize,

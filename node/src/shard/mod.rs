@@ -35,6 +35,9 @@ use timing::Timing;
 /// Mail that could not be posted to another shard and waits here, in order.
 const BACKLOG_MAX: usize = 65_536;
 
+/// How often a shard shows its levels.
+const LEVELS_MILLIS: u64 = 1_000;
+
 /// What all shards of a node share.
 pub(crate) struct Shared {
     /// The world.
@@ -55,7 +58,7 @@ pub(crate) struct Shared {
     pub(crate) reads: Arc<tokio::sync::Semaphore>,
 }
 
-/// What a shard shows of itself, renewed with each tick.
+/// What a shard shows of itself, renewed every second and with each tick.
 #[derive(Debug, Default)]
 pub(crate) struct Levels {
     /// People whose home it is and who are here.
@@ -79,6 +82,8 @@ pub(crate) struct Shard {
     looks: BTreeMap<u64, oneshot::Sender<Presence>>,
     next_call: u64,
     timing: Timing,
+    /// When the levels are shown again, on the monotonic clock.
+    levels_at: u64,
 }
 
 impl Shard {
@@ -109,6 +114,7 @@ impl Shard {
             looks: BTreeMap::new(),
             next_call: 0,
             timing: Timing::default(),
+            levels_at: 0,
         }
     }
 
@@ -285,6 +291,7 @@ impl Application for Shard {
 
     fn on_tick(&mut self, sockets: &mut Sockets, _now: Duration) {
         self.post_backlogs();
+        self.levels_at = self.now().mono + LEVELS_MILLIS;
         if let Some(levels) = self.shared.levels.get(usize::from(self.me)) {
             levels.people.store(self.hub.people_here(), Relaxed);
             levels.lagging.store(self.hub.sockets_lagging(), Relaxed);
@@ -296,6 +303,17 @@ impl Application for Shard {
         {
             self.handle(sockets, Input::Tick);
         }
+    }
+
+    fn tick_after(&self) -> Duration {
+        if self.backlogs.iter().any(|backlog| !backlog.is_empty()) {
+            return Duration::ZERO;
+        }
+        let due = self
+            .hub
+            .next_deadline()
+            .map_or(self.levels_at, |at| at.min(self.levels_at));
+        Duration::from_millis(due.saturating_sub(self.now().mono))
     }
 
     fn on_drain(&mut self, sockets: &mut Sockets) {

@@ -179,7 +179,7 @@ impl<A: Application> Core<A> {
             is_dirty: false,
             is_blocked: false,
             budget: Budget::full(config.limits.rate.as_ref().unwrap_or(&NO_RATE), now),
-            beat_due: now + config.ping_interval.as_millis() as u64,
+            beat_due: self.sockets.next_beat(),
             connect_due: if is_socketio {
                 now + config.connect_timeout.as_millis() as u64
             } else {

@@ -184,13 +184,12 @@ impl<A: Application> Core<A> {
     }
 
     pub(crate) fn on_pong(&mut self, index: u32) {
-        let interval = self.sockets.config.ping_interval.as_millis() as u64;
-        let now = self.sockets.now;
+        let beat_due = self.sockets.next_beat();
         if let Some(connection) = self.sockets.table.get_mut(index)
             && connection.awaits_pong
         {
             connection.awaits_pong = false;
-            connection.beat_due = now + interval;
+            connection.beat_due = beat_due;
             self.sockets.arm(index);
         }
     }

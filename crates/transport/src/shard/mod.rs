@@ -247,6 +247,8 @@ pub(crate) struct Turn<A: Application> {
     buffers: Buffers<A::Mail>,
     alarm: Pin<Box<Sleep>>,
     alarm_at: u64,
+    /// When the application was last ticked, and when it is next.
+    last_tick: u64,
     next_tick: u64,
 }
 
@@ -276,6 +278,7 @@ impl<A: Application> Turn<A> {
             },
             alarm: Box::pin(sleep_until(Instant::now() + Duration::from_secs(3600))),
             alarm_at: NEVER,
+            last_tick: 0,
             next_tick: tick.map_or(NEVER, |tick| tick.as_millis() as u64),
         }
     }
@@ -342,18 +345,23 @@ impl<A: Application> Turn<A> {
             core.look(index);
         }
         if now >= self.next_tick {
-            let tick = core
-                .sockets
-                .config
-                .tick
-                .map_or(NEVER, |tick| (tick.as_millis() as u64).max(1));
-            self.next_tick = now.saturating_add(tick);
+            self.last_tick = now;
             core.call_all(|app, sockets| app.on_tick(sockets, Duration::from_millis(now)));
         }
     }
 
+    /// As late as the application allows: a shard that has nothing to do sleeps.
+    fn plan_tick(&mut self, core: &Core<A>) {
+        let Some(tick) = core.sockets.config.tick else {
+            return;
+        };
+        let wanted = core.sockets.now + core.app.tick_after().as_millis() as u64;
+        self.next_tick = wanted.max(self.last_tick + (tick.as_millis() as u64).max(1));
+    }
+
     /// One sleep a shard, moved only when the next due time has changed.
     fn set_alarm(&mut self, core: &mut Core<A>, context: &mut Context<'_>) {
+        self.plan_tick(core);
         let due = core
             .sockets
             .wheel

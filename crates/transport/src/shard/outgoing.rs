@@ -210,6 +210,13 @@ impl Sockets {
     }
 
     /// Asks the wheel for the next look this connection needs.
+    /// When a connection that has just been heard is pinged: an interval from now and up to a 256th of it later, so that
+    /// many are due together and a shard of idle connections wakes for a hundred of them and not for each.
+    pub(crate) fn next_beat(&self) -> u64 {
+        let interval = self.config.ping_interval.as_millis() as u64;
+        (self.now + interval).next_multiple_of((interval / 256).max(1))
+    }
+
     pub(crate) fn arm(&mut self, index: u32) {
         let Some(connection) = self.table.get_mut(index) else {
             return;
