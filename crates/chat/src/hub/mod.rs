@@ -5,15 +5,16 @@
 
 mod answers;
 mod arrivals;
-mod rooms;
+mod entering;
+mod leaving;
+mod passing;
 mod sockets;
+mod streaming;
 mod turns;
 mod watching;
 
 use std::collections::BTreeSet;
 
-use protocol::event::ServerEvent;
-use protocol::frame::Frame;
 use protocol::ids::{RoomId, UserId};
 use protocol::problem::Code;
 
@@ -22,7 +23,7 @@ use crate::local::LocalRooms;
 use crate::map::Map;
 use crate::minter::Minter;
 use crate::people::People;
-use crate::{Asked, Close, ConnId, Effect, Input, Notice, Now, Passing, Setup, Told};
+use crate::{Asked, Close, ConnId, Effect, Input, Notice, Now, Setup};
 use answers::ack_ok;
 pub use answers::{granted, refused};
 use sockets::{Sockets, Stage};
@@ -364,73 +365,6 @@ impl Hub {
             Notice::Presence { presence, asker } => self.presence(now, presence, asker, out),
             Notice::Told { user, told } => self.told(user, told, out),
         }
-    }
-
-    fn told(&mut self, user: UserId, told: Told, out: &mut Vec<Effect>) {
-        match told {
-            Told::AddedTo { room } => {
-                let mut live = false;
-                for conn in self.sockets.of_user(user) {
-                    match self.sockets.get_mut(conn) {
-                        Some(socket) if socket.stage == Stage::Live => live = true,
-                        Some(socket) => socket.extra().added_to.push(room),
-                        None => {}
-                    }
-                }
-                if live {
-                    out.push(Effect::LoadRoom { user, room });
-                }
-            }
-            Told::ReadOn {
-                room,
-                marker,
-                unread,
-                mentions,
-                except,
-            } => {
-                let event = ServerEvent::UnreadUpdated {
-                    room_id: room,
-                    read_seq: marker.read_seq,
-                    read_n: marker.read_n,
-                    unread,
-                    mentions,
-                };
-                let frame = Frame::event(event.name(), &event);
-                for conn in self.sockets.of_user(user) {
-                    if except != Some((self.setup.hub, conn)) && self.sockets.is_live(conn) {
-                        out.push(Effect::Send {
-                            conn,
-                            frame: frame.clone(),
-                        });
-                    }
-                }
-            }
-        }
-    }
-
-    fn passing(&mut self, room: RoomId, passing: Passing, out: &mut Vec<Effect>) {
-        let Some(slot) = self.local.find(room) else {
-            return;
-        };
-        let event = match passing {
-            Passing::Typing { user, active } => ServerEvent::Typing {
-                room_id: room,
-                user_id: user,
-                active,
-            },
-            Passing::Receipt { user, marker } => ServerEvent::ReceiptUpdated {
-                room_id: room,
-                user_id: user,
-                read_seq: marker.read_seq,
-                read_n: marker.read_n,
-            },
-        };
-        let frame = Frame::event(event.name(), &event);
-        out.push(Effect::Deliver {
-            slot,
-            frame,
-            mark: None,
-        });
     }
 
     fn close(&mut self, conn: ConnId, why: Close, out: &mut Vec<Effect>) {
