@@ -23,16 +23,6 @@ impl Hub {
         rooms: RoomsRead,
         out: &mut Vec<Effect>,
     ) {
-        self.turns.done();
-        let is_here = |conn| self.sockets.get(conn).is_some();
-        if let Some(next) = self.turns.next(is_here)
-            && let Some(socket) = self.sockets.get(next)
-        {
-            out.push(Effect::LoadRooms {
-                conn: next,
-                user: socket.who.user,
-            });
-        }
         let Some(socket) = self
             .sockets
             .get_mut(conn)

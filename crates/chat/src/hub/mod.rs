@@ -8,6 +8,7 @@ mod arrivals;
 mod entering;
 mod leaving;
 mod passing;
+mod reads;
 mod sockets;
 mod streaming;
 mod turns;
@@ -26,8 +27,8 @@ use crate::people::People;
 use crate::{Asked, Close, ConnId, Effect, Input, Notice, Now, Setup};
 use answers::ack_ok;
 pub use answers::{granted, refused};
+pub(crate) use reads::Reads;
 use sockets::{Sockets, Stage};
-use turns::Turns;
 use watching::Watching;
 
 /// How often tokens are looked over for their end.
@@ -37,8 +38,6 @@ const TOKEN_WARNING_MILLIS: i64 = 60_000;
 /// How often the heads of rooms with sockets are compared with the store, in a cluster: the bound on how long an entry
 /// stays unseen when its hint is lost *and* its publisher is dead.
 const SWEEP_MILLIS: u64 = 10_000;
-/// Rooms compared in one question.
-const SWEEP_ROOMS: usize = 500;
 /// Receipts are shown to others in rooms with at most so many sockets here: beyond it they are noise.
 const RECEIPT_SOCKETS_MAX: usize = 200;
 
@@ -48,7 +47,7 @@ pub struct Hub {
     setup: Setup,
     minter: Minter,
     sockets: Sockets,
-    turns: Turns,
+    reads: Reads,
     local: LocalRooms,
     /// Sockets that go live in a room once the effects at hand are carried out.
     enrolments: Vec<(ConnId, u32)>,
@@ -72,7 +71,7 @@ impl Hub {
         Self {
             minter: Minter::new(setup.seed),
             sockets: Sockets::default(),
-            turns: Turns::default(),
+            reads: Reads::default(),
             local: LocalRooms::default(),
             enrolments: Vec::new(),
             lagging: 0,
@@ -145,6 +144,7 @@ impl Hub {
             Input::Person { user, command } => self.people.command(now, user, command, out),
             Input::Notice(notice) => self.noticed(now, notice, out),
             Input::RoomsLoaded { conn, rooms } => self.rooms_loaded(now, conn, rooms, out),
+            Input::ReadEnded { what, well } => self.read_ended(what, well),
             Input::RoomLoaded {
                 user,
                 room,
@@ -189,7 +189,7 @@ impl Hub {
             }
             Input::PeopleWatched { slice } => self.people.slice_watched(now, slice),
             Input::BusLost => {
-                self.compare_heads(out);
+                self.compare_heads();
                 self.people.may_have_lost(now);
             }
             Input::Peers { alive } => self.people.peers(now, alive, out),
@@ -198,6 +198,7 @@ impl Hub {
             Input::Tick => {}
         }
         self.tick(now, out);
+        self.begin_reads(out);
     }
 
     /// When [`Input::Tick`] is due, on the monotonic clock.
@@ -276,7 +277,7 @@ impl Hub {
             self.tokens_at = (self.sockets.len() > 0).then_some(now.mono + TOKENS_MILLIS);
         }
         if self.sweep_at.is_some_and(|at| at <= now.mono) {
-            self.compare_heads(out);
+            self.compare_heads();
             self.sweep_at = (!self.homes.is_empty()).then_some(now.mono + SWEEP_MILLIS);
         }
     }
@@ -302,6 +303,7 @@ impl Hub {
             &mut Doing {
                 ways,
                 tickets: &mut self.tickets,
+                reads: &mut self.reads,
                 out,
             },
         );
@@ -324,22 +326,6 @@ impl Hub {
         }
         if self.setup.cluster.is_some() && self.sweep_at.is_none() && !self.homes.is_empty() {
             self.sweep_at = Some(now.mono + SWEEP_MILLIS);
-        }
-    }
-
-    /// Asks the store where the logs of all rooms with sockets end.
-    fn compare_heads(&mut self, out: &mut Vec<Effect>) {
-        let mut rooms: Vec<RoomId> = self
-            .homes
-            .iter()
-            .filter(|(_, home)| home.has_listeners())
-            .map(|(room, _)| *room)
-            .collect();
-        rooms.sort_unstable();
-        for some in rooms.chunks(SWEEP_ROOMS) {
-            out.push(Effect::Heads {
-                rooms: some.to_vec(),
-            });
         }
     }
 
