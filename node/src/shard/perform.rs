@@ -7,7 +7,7 @@ use chat::{
 use protocol::event::ServerEvent;
 use protocol::frame::Frame;
 use protocol::ids::{RoomId, UserId};
-use protocol::problem::{Code, Problem};
+use protocol::problem::Problem;
 use protocol::room::RoomSummary;
 use store::{AppendError, Store, StoreError};
 use tracing::{error, warn};

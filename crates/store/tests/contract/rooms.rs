@@ -143,7 +143,7 @@ pub(crate) async fn many_lists_are_read_as_each_alone(store: Handle) {
             .map(|line| (line.room.id, line.unread, line.mentions))
             .collect::<Vec<_>>()
     };
-    assert_eq!(shown(&lists[2]), [(two.id, 1, 1), (all.id, 2, 1)]);
+    assert_eq!(shown(&lists[2]), [(all.id, 2, 1), (two.id, 1, 1)]);
     let of_eve = shown(&lists[0]);
     assert_eq!(of_eve.len(), 2);
     assert!(of_eve.contains(&(all.id, 3, 3)));
