@@ -198,7 +198,7 @@ impl Hub {
             Input::Tick => {}
         }
         self.tick(now, out);
-        self.begin_reads(out);
+        self.begin_reads(now.mono, out);
     }
 
     /// When [`Input::Tick`] is due, on the monotonic clock.
@@ -208,6 +208,7 @@ impl Hub {
             homes,
             self.people.deadline(),
             self.watching.deadline(),
+            self.reads.deadline(),
             self.tokens_at,
             self.sweep_at,
         ]

@@ -9,8 +9,11 @@ use super::Hub;
 use super::turns::Turns;
 use crate::{ConnId, Effect, LogRead, Together};
 
+/// Who connects waits for nobody to come; logs and heads are of rooms that are late already, or that others will tell of.
+const PAUSE_MILLIS: u64 = 100;
+
 /// See the module.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Reads {
     rooms: Turns<ConnId>,
     logs: Turns<LogRead>,
@@ -19,7 +22,28 @@ pub(crate) struct Reads {
     heads_wanted: BTreeSet<RoomId>,
 }
 
+impl Default for Reads {
+    fn default() -> Self {
+        Self {
+            rooms: Turns::default(),
+            logs: Turns::every(PAUSE_MILLIS),
+            heads: Turns::every(PAUSE_MILLIS),
+            heads_wanted: BTreeSet::new(),
+        }
+    }
+}
+
 impl Reads {
+    /// When a read may begin that waits for a while.
+    pub(super) fn deadline(&self) -> Option<u64> {
+        let waits = [
+            self.rooms.deadline(),
+            self.logs.deadline(),
+            self.heads.deadline(),
+        ];
+        waits.into_iter().flatten().min()
+    }
+
     /// A home wants a page of its log; at most one at a time.
     pub(crate) fn log(&mut self, read: LogRead) {
         self.logs.wait(read, |_| true);
@@ -42,18 +66,18 @@ impl Hub {
     }
 
     /// Begins what may be read now.
-    pub(super) fn begin_reads(&mut self, out: &mut Vec<Effect>) {
+    pub(super) fn begin_reads(&mut self, now: u64, out: &mut Vec<Effect>) {
         let (sockets, homes, reads) = (&self.sockets, &self.homes, &mut self.reads);
         let is_here = |conn: &ConnId| sockets.get(*conn).is_some();
-        while let Some(conns) = reads.rooms.next(is_here) {
+        while let Some(conns) = reads.rooms.next(now, is_here) {
             let user = |conn| sockets.get(conn).map(|socket| (conn, socket.who.user));
             let of = conns.into_iter().filter_map(user).collect();
             out.push(Effect::LoadRooms { of });
         }
-        while let Some(logs) = reads.logs.next(|read| homes.contains_key(&read.room)) {
+        while let Some(logs) = reads.logs.next(now, |read| homes.contains_key(&read.room)) {
             out.push(Effect::ReadLogs { logs });
         }
-        while let Some(rooms) = reads.heads.next(|_| true) {
+        while let Some(rooms) = reads.heads.next(now, |_| true) {
             for room in &rooms {
                 reads.heads_wanted.remove(room);
             }

@@ -1,17 +1,20 @@
 //! Reading together: whoever waits is read for in one operation. Pure.
 //!
-//! The sibling of the append lane's batches. Who comes while the store is idle is read for at once and alone; while it
-//! is busy they gather, so that its load grows with time and not with how many come back at once. Those are read for
-//! first who came first, and nobody is who has left. What fails is asked for in halves: a store that could not read for
-//! so many in time may be able to for fewer.
+//! The sibling of the append lane's batches. Who comes while nothing is read is read for at once and alone; while
+//! something is they gather, so that the store's load grows with time and not with how many come back at once. Another
+//! read begins beside one only when as many wait as go into one, or when that one is slow: it must not keep all others
+//! waiting. Those are read for first who came first, and nobody is who has left. What fails is asked for in halves: a
+//! store that could not read for so many in time may be able to for fewer.
 
 use std::collections::VecDeque;
 
 /// For so many at most in one read: an answer that is a few hundred kilobytes, and that a shard hands out within a turn
 /// or two.
 pub(super) const TOGETHER_MAX: usize = 256;
-/// Reads under way at once: one that is slow must not keep all others waiting, and more would leave fewer to gather.
-const READS_MAX: usize = 2;
+/// Reads under way at once.
+const READS_MAX: usize = 4;
+/// A read without an answer after this is slow: others begin beside it.
+const SLOW_MILLIS: u64 = 250;
 /// Those who left are cleared away when so many wait, and whenever twice as many as after the last clearing.
 const WAITING_MIN: usize = 1_024;
 
@@ -19,6 +22,10 @@ const WAITING_MIN: usize = 1_024;
 #[derive(Debug)]
 pub(super) struct Turns<T> {
     reading: usize,
+    /// When the last one began.
+    began: Option<u64>,
+    /// Between the beginnings of two reads, while fewer wait than go into one.
+    pause: u64,
     most: usize,
     waiting: VecDeque<T>,
     clear_at: usize,
@@ -28,6 +35,8 @@ impl<T> Default for Turns<T> {
     fn default() -> Self {
         Self {
             reading: 0,
+            began: None,
+            pause: 0,
             most: TOGETHER_MAX,
             waiting: VecDeque::new(),
             clear_at: WAITING_MIN,
@@ -36,6 +45,14 @@ impl<T> Default for Turns<T> {
 }
 
 impl<T> Turns<T> {
+    /// Turns of what is in no hurry: so many milliseconds lie between the beginnings of two reads.
+    pub(super) fn every(pause: u64) -> Self {
+        Self {
+            pause,
+            ..Self::default()
+        }
+    }
+
     /// One more is to be read for; [`Turns::next`] says when.
     pub(super) fn wait(&mut self, one: T, is_wanted: impl Fn(&T) -> bool) {
         if self.waiting.len() >= self.clear_at {
@@ -47,8 +64,9 @@ impl<T> Turns<T> {
 
     /// For whom a read begins now, if one may and somebody waits. It must be [`Turns::done`] once, whatever becomes of
     /// them.
-    pub(super) fn next(&mut self, is_wanted: impl Fn(&T) -> bool) -> Option<Vec<T>> {
-        if self.reading >= READS_MAX {
+    pub(super) fn next(&mut self, now: u64, is_wanted: impl Fn(&T) -> bool) -> Option<Vec<T>> {
+        let full = self.waiting.len() >= self.most;
+        if self.reading >= READS_MAX || !full && self.not_before().is_some_and(|at| now < at) {
             return None;
         }
         let mut together = Vec::new();
@@ -63,7 +81,20 @@ impl<T> Turns<T> {
             return None;
         }
         self.reading += 1;
+        self.began = Some(now);
         Some(together)
+    }
+
+    /// When [`Turns::next`] may give those who wait, if nothing else happens until then.
+    pub(super) fn deadline(&self) -> Option<u64> {
+        let waits = !self.waiting.is_empty() && self.reading < READS_MAX;
+        self.not_before().filter(|_| waits)
+    }
+
+    /// When a read for a few may begin.
+    fn not_before(&self) -> Option<u64> {
+        let slow = if self.reading > 0 { SLOW_MILLIS } else { 0 };
+        self.began.map(|began| began + slow.max(self.pause))
     }
 
     /// A read has ended, and whether it was answered.
@@ -85,23 +116,21 @@ mod tests {
         true
     }
 
-    /// So many wait, of whom the first `READS_MAX` are read for alone.
+    /// One is read for since 0, and so many wait.
     fn busy(count: u32) -> Turns<u32> {
         let mut turns = Turns::default();
-        for one in 0..count {
-            turns.wait(one, all);
-            let alone = turns.next(all);
-            assert_eq!(alone, (one < READS_MAX as u32).then_some(vec![one]));
-        }
+        turns.wait(u32::MAX, all);
+        assert_eq!(turns.next(0, all), Some(vec![u32::MAX]));
+        (0..count).for_each(|one| turns.wait(one, all));
         turns
     }
 
     #[test]
-    fn who_comes_to_an_idle_store_is_read_for_at_once_and_alone() {
+    fn who_comes_while_nothing_is_read_is_read_for_at_once_and_alone() {
         let mut turns = Turns::default();
         for one in 0..100 {
             turns.wait(one, all);
-            assert_eq!(turns.next(all), Some(vec![one]));
+            assert_eq!(turns.next(0, all), Some(vec![one]));
             turns.done(true);
         }
     }
@@ -109,40 +138,64 @@ mod tests {
     #[test]
     fn who_waits_is_read_for_together_in_the_order_of_their_coming() {
         let mut turns = busy(100);
+        assert_eq!(turns.next(1, all), None, "they gather");
         turns.done(true);
-        let rest: Vec<u32> = (READS_MAX as u32..100).collect();
-        assert_eq!(turns.next(all), Some(rest));
-        assert_eq!(turns.next(all), None, "nobody waits");
+        assert_eq!(turns.next(1, all), Some((0..100).collect()));
+        assert_eq!(turns.next(1, all), None, "nobody waits");
     }
 
     #[test]
-    fn no_read_is_for_more_than_its_bound() {
-        let mut turns = busy(1_000);
-        let mut seen = READS_MAX;
-        for under_way in 0..READS_MAX {
-            turns.done(true);
-            let together = turns.next(all).unwrap();
-            assert_eq!(together.len(), TOGETHER_MAX, "{under_way}");
-            seen += together.len();
+    fn a_slow_read_does_not_keep_the_others_waiting() {
+        let mut turns = busy(1);
+        for one in 0..3 {
+            let at = turns.deadline().unwrap();
+            assert_eq!(turns.next(at - 1, all), None);
+            assert_eq!(turns.next(at, all), Some(vec![one]));
+            turns.wait(one + 1, all);
         }
-        assert_eq!(turns.next(all), None, "all places are taken");
-        while seen < 1_000 {
-            turns.done(true);
-            seen += turns.next(all).unwrap().len();
+        assert_eq!(turns.deadline(), None, "all places are taken");
+        assert_eq!(turns.next(u64::MAX, all), None);
+        turns.done(true);
+        assert!(turns.deadline().is_some());
+    }
+
+    #[test]
+    fn no_read_is_for_more_than_its_bound_and_full_ones_go_at_once() {
+        let mut turns = busy(2_000);
+        for _ in 1..READS_MAX {
+            assert_eq!(turns.next(0, all).unwrap().len(), TOGETHER_MAX);
         }
-        assert_eq!(turns.next(all), None);
+        assert_eq!(turns.next(0, all), None, "all places are taken");
+        turns.done(true);
+        assert_eq!(turns.next(0, all).unwrap().len(), TOGETHER_MAX);
+    }
+
+    #[test]
+    fn what_is_in_no_hurry_gathers_for_a_while() {
+        let mut turns = Turns::every(100);
+        turns.wait(0, all);
+        assert_eq!(turns.next(7, all), Some(vec![0]), "the first does not");
+        turns.done(true);
+        turns.wait(1, all);
+        turns.wait(2, all);
+        assert_eq!(turns.next(106, all), None);
+        assert_eq!(turns.deadline(), Some(107));
+        assert_eq!(turns.next(107, all), Some(vec![1, 2]));
     }
 
     #[test]
     fn who_left_is_not_read_for() {
         let mut turns = busy(100);
         turns.done(true);
-        assert_eq!(turns.next(|one| *one >= 99), Some(vec![99]));
+        assert_eq!(turns.next(0, |one| *one >= 99), Some(vec![99]));
         let mut turns = busy(100);
         turns.done(true);
-        assert_eq!(turns.next(|_| false), None);
+        assert_eq!(turns.next(0, |_| false), None);
         turns.wait(100, all);
-        assert!(turns.next(all).is_some(), "no place was taken for nobody");
+        assert!(
+            turns.next(0, all).is_some(),
+            "no place was taken for nobody"
+        );
     }
 
     #[test]
@@ -151,20 +204,18 @@ mod tests {
         let mut sizes = Vec::new();
         for well in [false, false, false, true, true, true, true] {
             turns.done(well);
-            sizes.push(turns.next(all).unwrap().len());
+            sizes.push(turns.next(0, all).unwrap().len());
         }
         assert_eq!(sizes, [128, 64, 32, 64, 128, 256, 256]);
         for _ in 0..20 {
             turns.done(false);
-            turns.next(all);
         }
-        turns.done(false);
-        assert_eq!(turns.next(all).map(|together| together.len()), Some(1));
+        assert_eq!(turns.next(0, all).map(|together| together.len()), Some(1));
     }
 
     #[test]
     fn those_who_left_take_no_memory_for_long() {
-        let mut turns = busy(READS_MAX as u32);
+        let mut turns = busy(0);
         for one in 0..100_000 {
             turns.wait(one, |waiting| waiting + 10 > one);
             assert!(turns.waiting.len() <= WAITING_MIN);
