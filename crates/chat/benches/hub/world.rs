@@ -6,7 +6,7 @@ use std::hint::black_box;
 
 use chat::{
     Act, Asked, ConnId, Effect, Hub, HubId, Input, Now, Opened, Setup, StoreAnswer, StoreQuestion,
-    Who,
+    Together, Who,
 };
 use protocol::entry::{Change, Entry, Hint};
 use protocol::event::client::SendMessage;
