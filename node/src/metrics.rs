@@ -76,6 +76,11 @@ service::metrics! {
         bus_lost: Counter = "chatify_bus_lost_total",
         /// Reads of a room's log for a gap, or for a socket that lags.
         gap_reads: Counter = "chatify_gap_reads_total",
+        /// Operations of the store that read for many at once: `rooms` of people who connect, `logs` for gaps and lagging
+        /// sockets, `heads` of rooms to compare.
+        reads: CounterBy = "chatify_reads_total" { "of" = "" },
+        /// For how many people or rooms those were.
+        reads_for: CounterBy = "chatify_reads_for_total" { "of" = "" },
         /// Nodes that are alive, this one included; 0 while the roster is away.
         peers_alive: Gauge = "chatify_peers_alive",
         /// Requests for sessions of other nodes, by what came of passing them on: `answered`, `switched` (an upgrade that

@@ -12,6 +12,7 @@ export CLUSTER=rolling-cluster
 case $WHAT in restart | kill) ;; *) die "WHAT is restart or kill" ;; esac
 need_rust
 mkdir -p "$STATE"
+rm -f "$STATE"/before-* "$STATE"/last-* "$STATE"/after-*
 ulimit -n "$(ulimit -H -n)"
 built=${BINARIES:-}
 if [ -z "$built" ]; then
@@ -30,11 +31,12 @@ say "$CONNECTIONS people"
   --rooms $((CONNECTIONS / 10)) --members 10 --out "$STATE/people.jsonl"
 
 of() { python3 -c 'import json, sys; e = json.load(open(sys.argv[1])); print(eval(sys.argv[2], {"e": e}))' "target/$CLUSTER/endpoints.json" "$1"; }
-# counts LABEL: what the nodes say of themselves, one file each; a node that starts anew counts from 0.
+# counts LABEL [NODE]: what the nodes say of themselves, one file each; a node that starts anew counts from 0.
 counts() {
   local name url
   while read -r name url; do
-    curl -sf "$url/metrics" | grep -E '^chatify_(gap_reads|connects|handshakes|deliveries|append)' >"$STATE/$1-$name" || true
+    if [ -n "${2:-}" ] && [ "$name" != "$2" ]; then continue; fi
+    curl -sf "$url/metrics" | grep -E '^chatify_(gap_reads|reads|connects|handshakes|deliveries|append)' >"$STATE/$1-$name" || true
   done < <(of '"\n".join(n["name"] + " " + n["admin"] for n in e["nodes"])')
 }
 
@@ -54,20 +56,20 @@ sleep $((CONNECTIONS / 1000 + 15))
 counts before
 began=$(date +%s.%N)
 if [ "$WHAT" = kill ]; then
+  counts last node-b
   ops/dev/cluster.sh kill node-b
   sleep 20
   ops/dev/cluster.sh restart node-b
 else
   for node in node-a node-b node-c; do
+    counts last $node
     ops/dev/cluster.sh restart $node
     printf '%s is back after %.1f s\n' $node "$(echo "$(date +%s.%N) - $began" | bc)"
   done
 fi
-counts after
 wait $run && verdict=0 || verdict=$?
+counts after
 cat "$STATE/$WHAT.md"
-say "reads of logs by the nodes (gaps and lagging sockets): before"
-grep -h gap_reads "$STATE"/before-* || true
-say "after"
-grep -h gap_reads "$STATE"/after-* || true
+say "reads of the store"
+python3 ops/dev/rolling_reads.py "$STATE" "$STATE/$WHAT.json"
 exit "$verdict"

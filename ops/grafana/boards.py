@@ -126,6 +126,7 @@ GUARANTEE = Board("guarantee", "delivery guarantee", "Acknowledged means never l
         Panel("Gaps found a second", "Places that were missing when a later one came; each is read from the log.", [(rate("chatify_gaps_found_total", INSTANCE), BY_NODE)], "ops"),
         Panel("Gap to repair", "How long a gap stood open.", quantiles("chatify_gap_repair_seconds", 0.5, 0.99), "s", quiet="no gap was found"),
         Panel("Log reads a second", "For a gap, or for a socket that lags.", [(rate("chatify_gap_reads_total", INSTANCE), BY_NODE)], "ops"),
+        Panel("Reads for many a second", "Operations of the store for all who connect, lag, or compare heads at that moment.", [(rate("chatify_reads_total", "of"), "{{of}}")], "ops"),
         Panel("Sockets that lag", "They are given what they miss from the log.", [(total("chatify_lagging_sockets", INSTANCE), BY_NODE)]),
         Panel("Subscriptions healed", "By the canary, in the chosen time.", [(f"sum by (instance) (increase({of('chatify_canary_heals_total')}[$__range]))", BY_NODE)]),
         Panel("Bus losses a second", "Times that the bus may have lost something: a connection, a failover, a moved slot.", [(rate("chatify_bus_losses_total", INSTANCE), BY_NODE)], "ops"),

@@ -89,7 +89,7 @@ pub(crate) fn serve(settings: &Settings) -> Result<String, Failure> {
             documents: Documents::with([auth::openapi(), node::api::admin::openapi()]),
         };
         let among = (config.name(), Some((peers.me(), peers.peers())));
-let others = admin(&life, &top, (&store, &doors, &ports.limiter), among)?;
+        let others = admin(&life, &top, (&store, &doors, &ports.limiter), among)?;
         let others = others.merge(passage.router(peers.me()));
         let served = Served {
             ports,

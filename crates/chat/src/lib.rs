@@ -41,7 +41,9 @@ pub use hub::{Hub, granted, refused};
 pub use notice::{
     HomeCommand, Made, Mark, Notice, Outcome, Passage, Passing, PersonCommand, Told, Turn,
 };
-pub use question::{AppendFailed, Opened, StoreAnswer, StoreQuestion};
+pub use question::{
+    AppendFailed, LogRead, Opened, PAGE_ENTRIES, StoreAnswer, StoreQuestion, Together,
+};
 
 /// The time of an input: monotonic for every deadline, wall clock only to stamp entries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -213,6 +215,14 @@ pub enum Input {
         conn: ConnId,
         /// The rooms.
         rooms: Result<Vec<RoomSummary>, Problem>,
+    },
+    /// An operation for many has ended, and all who waited for it were answered before; or were not, for heads that
+    /// could not be read. Said once for each, in any time: while it is not, no other begins in its place.
+    ReadEnded {
+        /// What was read.
+        what: Together,
+        /// Whether the store did as asked.
+        well: bool,
     },
     /// One room was read for a user who was just added to it (after [`Effect::LoadRoom`]).
     RoomLoaded {
@@ -459,12 +469,17 @@ pub enum Effect {
         /// The question.
         question: StoreQuestion,
     },
-    /// Read the rooms of a socket's user; answered once by [`Input::RoomsLoaded`], even when the socket has gone.
+    /// Read the rooms of these sockets' users in one operation; answered by one [`Input::RoomsLoaded`] each, also for
+    /// who has gone, and then by [`Input::ReadEnded`].
     LoadRooms {
-        /// The socket.
-        conn: ConnId,
-        /// The user.
-        user: UserId,
+        /// Sockets and their users.
+        of: Vec<(ConnId, UserId)>,
+    },
+    /// Read pages of these rooms' logs in one operation; answered by one [`Input::Store`] each, and then by
+    /// [`Input::ReadEnded`].
+    ReadLogs {
+        /// At most one a room.
+        logs: Vec<LogRead>,
     },
     /// Read one room as a user sees it.
     LoadRoom {
@@ -473,7 +488,7 @@ pub enum Effect {
         /// The room.
         room: RoomId,
     },
-    /// Read where some logs end.
+    /// Read where some logs end; answered by [`Input::Heads`] unless it fails, and then by [`Input::ReadEnded`].
     Heads {
         /// The rooms.
         rooms: Vec<RoomId>,

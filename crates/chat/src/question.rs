@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use protocol::entry::{Ban, Entry};
-use protocol::ids::{ClientId, MessageId, UserId};
+use protocol::ids::{ClientId, MessageId, RoomId, UserId};
 use protocol::message::{Message, Seq};
 use protocol::room::{Epoch, Head, Member, Room};
 
-/// What a home asks of the store: at most one question of its lane and one read of its log at a time.
+/// What a home's lane asks of the store: at most one question at a time.
 #[derive(Clone, Debug)]
 pub enum StoreQuestion {
     /// Everything that is needed to accept changes.
@@ -29,13 +29,31 @@ pub enum StoreQuestion {
         /// Which.
         ids: Vec<MessageId>,
     },
-    /// Entries after a place.
-    Entries {
-        /// The place.
-        after: Seq,
-        /// At most so many.
-        limit: usize,
-    },
+}
+
+/// A page that a home wants of its room's log. Those of many rooms are read together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogRead {
+    /// The room.
+    pub room: RoomId,
+    /// Comes back with the answer.
+    pub ticket: u64,
+    /// Entries after this place, at most [`PAGE_ENTRIES`].
+    pub after: Seq,
+}
+
+/// Entries of one log in one read, for a gap or for sockets that lag.
+pub const PAGE_ENTRIES: usize = 256;
+
+/// What is read for many in one operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Together {
+    /// Rooms of people who connect.
+    Rooms,
+    /// Pages of logs.
+    Logs,
+    /// Where logs end.
+    Heads,
 }
 
 /// What the store answered.
@@ -49,7 +67,7 @@ pub enum StoreAnswer {
     LookedUp(Result<(Head, Vec<Option<Entry>>), String>),
     /// To `Messages`.
     Messages(Result<Vec<Option<Message>>, String>),
-    /// To `Entries`.
+    /// To a [`LogRead`].
     Entries(Result<(Head, Vec<Entry>), String>),
 }
 

@@ -5,17 +5,19 @@
     reason = "a test ends at the first thing that should not be"
 )]
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use chat::{
     AppendFailed, ConnId, Effect, HomeCommand, Hub, HubId, Input, Mark, Notice, Now, Opened,
-    Passage, Setup, StoreAnswer, StoreQuestion, Told, Turn, Who, home_of,
+    Passage, Setup, StoreAnswer, StoreQuestion, Together, Told, Turn, Who, home_of,
 };
 use protocol::entry::{Draft, Entry, Intent};
 use protocol::event::client::Cursor;
 use protocol::frame::Frame;
 use protocol::ids::{ClientId, MessageId, NodeId, RoomId, SessionId, UserId};
 use protocol::message::Seq;
+use protocol::problem::{Code, Problem};
 use protocol::room::{Epoch, Head, Member, Role, Room, RoomSummary, RoomType};
 use protocol::time::Timestamp;
 use uuid::Uuid;
@@ -406,46 +408,152 @@ fn an_old_picture_does_not_say_that_it_is_so_already() {
     assert_eq!(batch(&effects)[0].seq, 4, "she joins");
 }
 
-/// Found by restarting real nodes under 20,000 connections: all came back at once, and the store answered none in time.
-#[test]
-fn of_many_who_come_at_once_all_are_let_in_in_turn_but_for_those_who_left() {
-    let mut alone = Alone::new(true);
-    let conn = |index| ConnId {
-        index,
-        generation: 1,
-    };
-    let reads = |effects: Vec<Effect>| -> Vec<u32> {
-        let read = |effect: &Effect| match effect {
-            Effect::LoadRooms { conn, .. } => Some(conn.index),
-            _ => None,
-        };
-        effects.iter().filter_map(read).collect()
-    };
-    let mut asked = Vec::new();
-    for index in 0..50 {
+/// One hub, to which people come and which is answered by hand.
+struct Storm {
+    alone: Alone,
+    /// Reads that were not answered yet, and all for whom one was begun.
+    reads: VecDeque<Vec<u32>>,
+    begun: Vec<u32>,
+    accepted: Vec<u32>,
+    sent_away: Vec<u32>,
+}
+
+impl Storm {
+    fn new() -> Self {
+        Self {
+            alone: Alone::new(true),
+            reads: VecDeque::new(),
+            begun: Vec::new(),
+            accepted: Vec::new(),
+            sent_away: Vec::new(),
+        }
+    }
+
+    fn conn(index: u32) -> ConnId {
+        ConnId {
+            index,
+            generation: 1,
+        }
+    }
+
+    fn tell(&mut self, input: Input) {
+        for effect in self.alone.tell(input) {
+            match effect {
+                Effect::LoadRooms { of } => {
+                    let of: Vec<u32> = of.iter().map(|(conn, _)| conn.index).collect();
+                    self.begun.extend(&of);
+                    self.reads.push_back(of);
+                }
+                Effect::Accept { conn } => self.accepted.push(conn.index),
+                Effect::Close { conn, .. } => self.sent_away.push(conn.index),
+                _ => {}
+            }
+        }
+    }
+
+    fn comes(&mut self, index: u32) {
+        let conn = Self::conn(index);
         let who = Who {
             user: ANN,
             session: SessionId(Uuid::from_u128(9)),
             expires: FAR,
         };
-        let (conn, cursors) = (conn(index), Vec::new());
-        alone.tell(Input::Connected { conn, who, cursors });
-        let admitted = true;
-        asked.extend(reads(alone.notice(Notice::Admitted { conn, admitted })));
+        let (cursors, admitted) = (Vec::new(), true);
+        self.tell(Input::Connected { conn, who, cursors });
+        self.tell(Input::Notice(Notice::Admitted { conn, admitted }));
     }
-    let at_once = asked.len();
-    assert!(at_once < 50, "all are asked for at once");
-    alone.disconnect(3);
-    alone.disconnect(40);
-    let mut answered = 0;
-    while answered < asked.len() {
-        let (conn, rooms) = (conn(asked[answered]), Ok(vec![alone.summary(0)]));
-        asked.extend(reads(alone.tell(Input::RoomsLoaded { conn, rooms })));
-        answered += 1;
-        assert!(asked.len() - answered <= at_once);
+
+    /// The store answers the oldest read, or fails.
+    fn answers(&mut self, well: bool) {
+        for index in self.reads.pop_front().unwrap() {
+            let rooms = if well {
+                Ok(vec![self.alone.summary(0)])
+            } else {
+                Err(Problem::new(Code::Unavailable))
+            };
+            let conn = Self::conn(index);
+            self.tell(Input::RoomsLoaded { conn, rooms });
+        }
+        let what = Together::Rooms;
+        self.tell(Input::ReadEnded { what, well });
     }
-    let expected: Vec<u32> = (0..50).filter(|index| *index != 40).collect();
-    assert_eq!(asked, expected);
+}
+
+/// Found by restarting real nodes under 20,000 connections: all came back at once, the store was asked once for each,
+/// and answered none in time.
+#[test]
+fn many_who_come_at_once_are_read_for_together_in_turn_but_for_those_who_left() {
+    let mut storm = Storm::new();
+    (0..2_000).for_each(|index| storm.comes(index));
+    assert!(storm.reads.len() <= 4, "the store is asked for all at once");
+    storm.alone.disconnect(0);
+    storm.alone.disconnect(1_500);
+    let (mut reads, at_once) = (0, storm.reads.len());
+    while !storm.reads.is_empty() {
+        storm.answers(true);
+        reads += 1;
+        assert!(storm.reads.len() <= at_once);
+    }
+    let all = (0..2_000).filter(|index| *index != 1_500);
+    assert_eq!(storm.begun, all.clone().collect::<Vec<_>>());
+    let here = all.filter(|index| *index != 0);
+    assert_eq!(storm.accepted, here.collect::<Vec<_>>());
+    assert!(reads <= 20, "{reads} reads, 1 % of those who came");
+}
+
+/// By thought: who comes alone must not wait until others gather.
+#[test]
+fn who_comes_to_a_hub_at_rest_is_read_for_at_once() {
+    let mut storm = Storm::new();
+    for index in 0..100 {
+        storm.comes(index);
+        assert_eq!(storm.reads, [[index]]);
+        storm.answers(true);
+    }
+    assert_eq!(storm.accepted.len(), 100);
+}
+
+/// By thought: a read for many that fails must send each of them away, and keep nobody else waiting.
+#[test]
+fn a_read_that_fails_sends_away_whom_it_was_for_and_no_others() {
+    let mut storm = Storm::new();
+    (0..500).for_each(|index| storm.comes(index));
+    storm.answers(true);
+    let failed = storm.reads[0].clone();
+    assert!(failed.len() > 100);
+    storm.answers(false);
+    assert_eq!(storm.sent_away, failed);
+    while !storm.reads.is_empty() {
+        storm.answers(true);
+    }
+    assert_eq!(storm.accepted.len() + failed.len(), 500);
+}
+
+/// Found by counting: a restarted node asked for the heads of its rooms one by one as the bus confirmed each.
+#[test]
+fn heads_that_are_asked_for_one_by_one_are_read_together() {
+    let mut alone = Alone::new(true);
+    let (room, hub, known) = (alone.room, HubId(0), at(0));
+    let command = HomeCommand::Join { hub, known };
+    alone.tell(Input::Home { room, command });
+    let heads = |effects: Vec<Effect>| {
+        effects
+            .into_iter()
+            .filter(|effect| matches!(effect, Effect::Heads { .. }))
+            .count()
+    };
+    let mut reads = 0;
+    for _ in 0..50 {
+        reads += heads(alone.tell(Input::Watched { room }));
+    }
+    assert_eq!(reads, 1, "the others wait");
+    let (what, well) = (Together::Heads, false);
+    alone.tell(Input::ReadEnded { what, well });
+    alone.mono = alone.hub.next_deadline().unwrap();
+    assert_eq!(heads(alone.tell(Input::Tick)), 1, "also after a failure");
+    alone.tell(Input::ReadEnded { what, well });
+    alone.mono += 1_000;
+    assert_eq!(heads(alone.tell(Input::Tick)), 0, "and once");
 }
 
 /// Found in a cluster whose store answered in seconds: the repeats of clients that waited held up everybody else, since each

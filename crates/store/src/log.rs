@@ -99,6 +99,11 @@ pub trait Log {
     /// Entries with `seq > after`, at most `limit` (and at most 1 MiB of text; at least one if there is any).
     fn entries(&self, room: RoomId, after: Seq, limit: usize) -> Answer<'_, Page>;
 
+    /// [`Log::entries`] of many rooms in one operation, in the order asked. `None` where a page was not read with the
+    /// others, and is asked for alone: there is no such room, others are at work on it, or together they would be more
+    /// than 4 MiB of text. Each room at most once; the caller bounds how many it asks for.
+    fn pages(&self, of: Vec<(RoomId, Seq)>, limit: usize) -> Answer<'_, Vec<Option<Page>>>;
+
     /// Where some rooms' logs end; rooms that do not exist are left out.
     fn heads(&self, rooms: Vec<RoomId>) -> Answer<'_, Vec<(RoomId, Head)>>;
 

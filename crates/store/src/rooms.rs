@@ -27,7 +27,14 @@ pub trait Rooms {
 
     /// The rooms that a person is in, latest message first (a room without one counts from its making), each with
     /// unread counts and its latest message. Deleted rooms are left out.
-    fn rooms_of(&self, user: UserId) -> Answer<'_, Vec<RoomSummary>>;
+    fn rooms_of(&self, user: UserId) -> Answer<'_, Vec<RoomSummary>> {
+        let lists = self.rooms_of_each(vec![user]);
+        Box::pin(async move { Ok(lists.await?.pop().unwrap_or_default()) })
+    }
+
+    /// [`Rooms::rooms_of`] for many people in one operation, in the order asked; nothing for whom nobody knows. Of all
+    /// or of none: the caller bounds how many it asks for at once.
+    fn rooms_of_each(&self, users: Vec<UserId>) -> Answer<'_, Vec<Vec<RoomSummary>>>;
 
     /// Rooms that a person is or was a member of, deleted ones too, by id, above `after`, at most `limit`: where what they
     /// wrote is to be looked for. One where they never said or did anything may be missing.

@@ -1,5 +1,7 @@
 //! What every backend decides in the same way: pure functions and the numbers that are the product's and not a database's.
 
+use std::cmp::Reverse;
+
 use protocol::event::client::History;
 use protocol::ids::UserId;
 use protocol::message::{Reaction, Seq};
@@ -24,6 +26,9 @@ pub(crate) const CLAIM_MILLIS: i64 = 60 * 1_000;
 
 /// Text in one page of entries; with the rest of a row a page stays far below what a socket may have waiting.
 pub(crate) const PAGE_BYTES: usize = 1 << 20;
+
+/// Text in all pages that are read together.
+pub(crate) const PAGES_BYTES: usize = 4 << 20;
 
 /// Rows that one call may ask for, whatever it says.
 pub(crate) const LIMIT_MAX: usize = 10_000;
@@ -59,11 +64,13 @@ pub(crate) fn window_of(query: &History, n_asked: u64, n_head: u64) -> (u64, u64
     }
 }
 
-/// What a list is sorted by: the latest message, or the room's making when nothing was said yet.
-pub(crate) fn latest_activity(room: &RoomSummary) -> Timestamp {
-    room.last_message
-        .as_ref()
-        .map_or(room.room.created_at, |message| message.created_at)
+/// Sorts a list of rooms by their latest message, or their making when nothing was said yet.
+pub(crate) fn newest_first(rooms: &mut [RoomSummary]) {
+    let latest = |room: &RoomSummary| {
+        let said = room.last_message.as_ref();
+        said.map_or(room.room.created_at, |message| message.created_at)
+    };
+    rooms.sort_by_cached_key(|room| (Reverse(latest(room)), room.room.id));
 }
 
 /// What somebody did to one emoji under a message.

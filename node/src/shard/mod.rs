@@ -9,6 +9,7 @@ mod mail;
 mod perform;
 mod reading;
 mod timing;
+mod together;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;

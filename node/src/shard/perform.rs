@@ -7,7 +7,7 @@ use chat::{
 use protocol::event::ServerEvent;
 use protocol::frame::Frame;
 use protocol::ids::{RoomId, UserId};
-use protocol::problem::{Code, Problem};
+use protocol::problem::Problem;
 use protocol::room::RoomSummary;
 use store::{AppendError, Store, StoreError};
 use tracing::{error, warn};
@@ -16,7 +16,7 @@ use transport::{CloseReason, MailboxFull, ShardHandle, Sockets};
 use super::{Mail, Shard, socket};
 
 /// When a client that is told to go should come back: the reference client spreads its reconnect over 0.5–1.5 s.
-const RECONNECT_MILLIS: u64 = 1_000;
+pub(super) const RECONNECT_MILLIS: u64 = 1_000;
 /// Tries of a read that nobody asks for again, and the first pause between them, which doubles: 6 s in all.
 const LOAD_TRIES: u32 = 6;
 const LOAD_PAUSE: std::time::Duration = std::time::Duration::from_millis(100);
@@ -106,16 +106,9 @@ impl Shard {
                 self.asked(now, (room, ticket), &question);
                 self.ask(room, ticket, question);
             }
-            Effect::LoadRooms { conn, user } => {
-                let store = self.shared.ports.store.clone();
-                self.spawn(async move {
-                    let rooms = store.rooms_of(user).await.map_err(|error| {
-                        warn!(%error, "rooms of a user could not be read");
-                        Problem::new(Code::Unavailable).retry_after(RECONNECT_MILLIS)
-                    });
-                    Input::RoomsLoaded { conn, rooms }
-                });
-            }
+            Effect::LoadRooms { of } => self.load_rooms(of),
+            Effect::ReadLogs { logs } => self.read_logs(logs),
+            Effect::Heads { rooms } => self.read_heads(rooms),
             Effect::LoadRoom { user, room } => {
                 let store = self.shared.ports.store.clone();
                 self.spawn(async move {
@@ -125,16 +118,6 @@ impl Shard {
                         room,
                         summary,
                     }
-                });
-            }
-            Effect::Heads { rooms } => {
-                let store = self.shared.ports.store.clone();
-                self.spawn(async move {
-                    let heads = store.heads(rooms).await.unwrap_or_else(|error| {
-                        warn!(%error, "heads could not be compared; the next round tries again");
-                        Vec::new()
-                    });
-                    Input::Heads { heads }
                 });
             }
             Effect::Gap(Gap::Found) => self.shared.metrics.gaps_found.increment(1),
@@ -180,10 +163,8 @@ impl Shard {
     fn ask(&mut self, room: RoomId, ticket: u64, question: StoreQuestion) {
         let store = self.shared.ports.store.clone();
         let metrics = &self.shared.metrics;
-        match &question {
-            StoreQuestion::Append { .. } => metrics.append_tries.increment(1),
-            StoreQuestion::Entries { .. } => metrics.gap_reads.increment(1),
-            _ => {}
+        if let StoreQuestion::Append { .. } = &question {
+            metrics.append_tries.increment(1);
         }
         self.spawn(async move {
             let answer = match question {
@@ -232,13 +213,6 @@ impl Shard {
                         .await
                         .map_err(|error| error.to_string()),
                 ),
-                StoreQuestion::Entries { after, limit } => {
-                    let page = store.entries(room, after, limit).await;
-                    StoreAnswer::Entries(
-                        page.map_err(|error| error.to_string())
-                            .map(|page| (page.head, page.entries)),
-                    )
-                }
             };
             Input::Store {
                 room,
@@ -250,10 +224,19 @@ impl Shard {
 
     /// Runs a question to the store on this thread (the store has its own threads) and brings the answer back as mail.
     fn spawn(&self, question: impl Future<Output = Input> + 'static) {
+        self.spawn_all(async move { [question.await] });
+    }
+
+    /// The same for a question with many answers, which are brought back in order.
+    pub(super) fn spawn_all(
+        &self,
+        question: impl Future<Output = impl IntoIterator<Item = Input>> + 'static,
+    ) {
         let door = self.doors[usize::from(self.me)].clone();
         tokio::task::spawn_local(async move {
-            let input = question.await;
-            deliver(&door, input).await;
+            for input in question.await {
+                deliver(&door, input).await;
+            }
         });
     }
 

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex};
 
 use chat::{
-    AppendFailed, Effect, Hub, HubId, Input, Now, Outcome, Setup, StoreAnswer, StoreQuestion, Told,
+    AppendFailed, Effect, Hub, HubId, Input, Now, Outcome, PAGE_ENTRIES, Setup, StoreAnswer,
+    StoreQuestion, Together, Told,
 };
 use node::ports::{BoxFuture, Hubs};
 use protocol::entry::Draft;
@@ -144,6 +145,21 @@ async fn run(
                             answer,
                         });
                     }
+                    Effect::ReadLogs { logs } => {
+                        for read in logs {
+                            let page = store.entries(read.room, read.after, PAGE_ENTRIES).await;
+                            let page = page.map(|page| (page.head, page.entries));
+                            inputs.push_back(Input::Store {
+                                room: read.room,
+                                ticket: read.ticket,
+                                answer: StoreAnswer::Entries(
+                                    page.map_err(|error| error.to_string()),
+                                ),
+                            });
+                        }
+                        let (what, well) = (Together::Logs, true);
+                        inputs.push_back(Input::ReadEnded { what, well });
+                    }
                     Effect::ToHome { room, command } => {
                         inputs.push_back(Input::Home { room, command })
                     }
@@ -202,10 +218,6 @@ async fn ask(store: &dyn Store, room: RoomId, question: StoreQuestion) -> StoreA
         }
         StoreQuestion::Messages { ids } => {
             StoreAnswer::Messages(store.messages(room, ids).await.map_err(said))
-        }
-        StoreQuestion::Entries { after, limit } => {
-            let page = store.entries(room, after, limit).await.map_err(said);
-            StoreAnswer::Entries(page.map(|page| (page.head, page.entries)))
         }
     }
 }

@@ -6,7 +6,7 @@ use std::hint::black_box;
 
 use chat::{
     Act, Asked, ConnId, Effect, Hub, HubId, Input, Now, Opened, Setup, StoreAnswer, StoreQuestion,
-    Who,
+    Together, Who,
 };
 use protocol::entry::{Change, Entry, Hint};
 use protocol::event::client::SendMessage;
@@ -97,17 +97,20 @@ impl Bench {
         }
     }
 
-    fn perform(&mut self, effect: Effect) -> Option<Input> {
+    fn perform(&mut self, effect: Effect) -> Vec<Input> {
         match effect {
-            Effect::ToHome { room, command } => Some(Input::Home { room, command }),
-            Effect::ToPerson { user, command } => Some(Input::Person { user, command }),
-            Effect::ToHub { notice, .. } => Some(Input::Notice(notice)),
-            Effect::LoadRooms { conn, .. } => {
-                let rooms = (0..self.rooms.len()).map(|at| self.summary(at)).collect();
-                Some(Input::RoomsLoaded {
+            Effect::ToHome { room, command } => vec![Input::Home { room, command }],
+            Effect::ToPerson { user, command } => vec![Input::Person { user, command }],
+            Effect::ToHub { notice, .. } => vec![Input::Notice(notice)],
+            Effect::LoadRooms { of } => {
+                let rooms: Vec<_> = (0..self.rooms.len()).map(|at| self.summary(at)).collect();
+                let answer = |(conn, _)| Input::RoomsLoaded {
                     conn,
-                    rooms: Ok(rooms),
-                })
+                    rooms: Ok(rooms.clone()),
+                };
+                let (what, well) = (Together::Rooms, true);
+                let answers = of.into_iter().map(answer);
+                answers.chain([Input::ReadEnded { what, well }]).collect()
             }
             Effect::Ask {
                 room,
@@ -115,20 +118,20 @@ impl Bench {
                 question,
             } => {
                 let answer = self.answer(room, question);
-                Some(Input::Store {
+                vec![Input::Store {
                     room,
                     ticket,
                     answer,
-                })
+                }]
             }
             Effect::Deliver { slot, frame, .. } => {
                 self.delivered += self.hub.sockets_in(slot).len() as u64;
                 black_box(frame);
-                None
+                Vec::new()
             }
             other => {
                 black_box(other);
-                None
+                Vec::new()
             }
         }
     }

@@ -3,15 +3,18 @@
 use std::sync::Arc;
 
 use protocol::ids::{RoomId, UserId};
+use protocol::message::Seq;
 use protocol::problem::Problem;
 
 use super::{Lagging, Ways};
-use crate::{Effect, Notice, Origin, StoreQuestion, Told, Turn};
+use crate::hub::Reads;
+use crate::{Effect, LogRead, Notice, Origin, StoreQuestion, Told, Turn};
 
 /// What a home writes its effects with.
 pub(crate) struct Doing<'a> {
     pub(crate) ways: Ways,
     pub(crate) tickets: &'a mut u64,
+    pub(crate) reads: &'a mut Reads,
     pub(crate) out: &'a mut Vec<Effect>,
 }
 
@@ -24,6 +27,22 @@ impl Doing<'_> {
             question,
         });
         *self.tickets
+    }
+
+    /// Reads entries after a place, together with what other rooms want; answered as a question is.
+    pub(super) fn read_log(&mut self, room: RoomId, after: Seq) -> u64 {
+        *self.tickets += 1;
+        self.reads.log(LogRead {
+            room,
+            ticket: *self.tickets,
+            after,
+        });
+        *self.tickets
+    }
+
+    /// Asks where the room's log ends.
+    pub(super) fn ask_head(&mut self, room: RoomId) {
+        self.reads.head(room);
     }
 
     pub(super) fn answer(&mut self, origin: Origin, result: Result<crate::Outcome, Problem>) {

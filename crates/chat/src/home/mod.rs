@@ -249,10 +249,7 @@ impl Home {
         self.used = now.mono;
         if self.epoch.is_some_and(|epoch| epoch != hint.head.epoch) {
             // Late news of an incarnation that is over, or early news of the next: the store says which.
-            doing.out.push(Effect::Heads {
-                rooms: vec![self.room],
-            });
-            return;
+            return doing.ask_head(self.room);
         }
         if self.epoch.is_none() {
             let before = hint
@@ -274,9 +271,7 @@ impl Home {
 
     /// The bus says that hints reach this node from now on, or may have been lost: where does the log end?
     pub(crate) fn compare(&self, doing: &mut Doing<'_>) {
-        doing.out.push(Effect::Heads {
-            rooms: vec![self.room],
-        });
+        doing.ask_head(self.room);
     }
 
     /// The store's answer to one of this home's questions.

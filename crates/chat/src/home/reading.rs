@@ -10,10 +10,8 @@ use protocol::room::Head;
 
 use super::giving::NONE_OWN;
 use super::{Doing, Home, Read};
-use crate::{ConnId, Effect, Gap, HubId, Notice, Now, StoreQuestion, Turn};
+use crate::{ConnId, Effect, Gap, HubId, Notice, Now, Turn};
 
-/// Entries read at once for a gap or for a socket that lags.
-const PAGE_ENTRIES: usize = 256;
 /// The pause after a failed read of a gap.
 const READ_PAUSE_MILLIS: u64 = 200;
 
@@ -59,13 +57,7 @@ impl Home {
         let Some(after) = [gap, lag].into_iter().flatten().min() else {
             return;
         };
-        let ticket = doing.ask(
-            self.room,
-            StoreQuestion::Entries {
-                after,
-                limit: PAGE_ENTRIES,
-            },
-        );
+        let ticket = doing.read_log(self.room, after);
         busy.read = Read::Asked { ticket, after };
         if due && self.timeline.fetching() {
             doing.out.push(Effect::Gap(Gap::Found));

@@ -40,11 +40,7 @@ impl Hub {
         match self.sockets.get_mut(conn) {
             Some(socket) if admitted => {
                 socket.stage = Stage::Loading;
-                let user = socket.who.user;
-                let is_here = |conn| self.sockets.get(conn).is_some();
-                if self.turns.begin(conn, is_here) {
-                    out.push(Effect::LoadRooms { conn, user });
-                }
+                self.wants_rooms(conn);
             }
             Some(_) => {
                 self.sockets.remove(conn);

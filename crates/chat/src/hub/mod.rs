@@ -5,15 +5,17 @@
 
 mod answers;
 mod arrivals;
-mod rooms;
+mod entering;
+mod leaving;
+mod passing;
+mod reads;
 mod sockets;
+mod streaming;
 mod turns;
 mod watching;
 
 use std::collections::BTreeSet;
 
-use protocol::event::ServerEvent;
-use protocol::frame::Frame;
 use protocol::ids::{RoomId, UserId};
 use protocol::problem::Code;
 
@@ -22,11 +24,11 @@ use crate::local::LocalRooms;
 use crate::map::Map;
 use crate::minter::Minter;
 use crate::people::People;
-use crate::{Asked, Close, ConnId, Effect, Input, Notice, Now, Passing, Setup, Told};
+use crate::{Asked, Close, ConnId, Effect, Input, Notice, Now, Setup};
 use answers::ack_ok;
 pub use answers::{granted, refused};
+pub(crate) use reads::Reads;
 use sockets::{Sockets, Stage};
-use turns::Turns;
 use watching::Watching;
 
 /// How often tokens are looked over for their end.
@@ -36,8 +38,6 @@ const TOKEN_WARNING_MILLIS: i64 = 60_000;
 /// How often the heads of rooms with sockets are compared with the store, in a cluster: the bound on how long an entry
 /// stays unseen when its hint is lost *and* its publisher is dead.
 const SWEEP_MILLIS: u64 = 10_000;
-/// Rooms compared in one question.
-const SWEEP_ROOMS: usize = 500;
 /// Receipts are shown to others in rooms with at most so many sockets here: beyond it they are noise.
 const RECEIPT_SOCKETS_MAX: usize = 200;
 
@@ -47,7 +47,7 @@ pub struct Hub {
     setup: Setup,
     minter: Minter,
     sockets: Sockets,
-    turns: Turns,
+    reads: Reads,
     local: LocalRooms,
     /// Sockets that go live in a room once the effects at hand are carried out.
     enrolments: Vec<(ConnId, u32)>,
@@ -71,7 +71,7 @@ impl Hub {
         Self {
             minter: Minter::new(setup.seed),
             sockets: Sockets::default(),
-            turns: Turns::default(),
+            reads: Reads::default(),
             local: LocalRooms::default(),
             enrolments: Vec::new(),
             lagging: 0,
@@ -144,6 +144,7 @@ impl Hub {
             Input::Person { user, command } => self.people.command(now, user, command, out),
             Input::Notice(notice) => self.noticed(now, notice, out),
             Input::RoomsLoaded { conn, rooms } => self.rooms_loaded(now, conn, rooms, out),
+            Input::ReadEnded { what, well } => self.read_ended(what, well),
             Input::RoomLoaded {
                 user,
                 room,
@@ -188,7 +189,7 @@ impl Hub {
             }
             Input::PeopleWatched { slice } => self.people.slice_watched(now, slice),
             Input::BusLost => {
-                self.compare_heads(out);
+                self.compare_heads();
                 self.people.may_have_lost(now);
             }
             Input::Peers { alive } => self.people.peers(now, alive, out),
@@ -197,6 +198,7 @@ impl Hub {
             Input::Tick => {}
         }
         self.tick(now, out);
+        self.begin_reads(now.mono, out);
     }
 
     /// When [`Input::Tick`] is due, on the monotonic clock.
@@ -206,6 +208,7 @@ impl Hub {
             homes,
             self.people.deadline(),
             self.watching.deadline(),
+            self.reads.deadline(),
             self.tokens_at,
             self.sweep_at,
         ]
@@ -275,7 +278,7 @@ impl Hub {
             self.tokens_at = (self.sockets.len() > 0).then_some(now.mono + TOKENS_MILLIS);
         }
         if self.sweep_at.is_some_and(|at| at <= now.mono) {
-            self.compare_heads(out);
+            self.compare_heads();
             self.sweep_at = (!self.homes.is_empty()).then_some(now.mono + SWEEP_MILLIS);
         }
     }
@@ -301,6 +304,7 @@ impl Hub {
             &mut Doing {
                 ways,
                 tickets: &mut self.tickets,
+                reads: &mut self.reads,
                 out,
             },
         );
@@ -326,22 +330,6 @@ impl Hub {
         }
     }
 
-    /// Asks the store where the logs of all rooms with sockets end.
-    fn compare_heads(&mut self, out: &mut Vec<Effect>) {
-        let mut rooms: Vec<RoomId> = self
-            .homes
-            .iter()
-            .filter(|(_, home)| home.has_listeners())
-            .map(|(room, _)| *room)
-            .collect();
-        rooms.sort_unstable();
-        for some in rooms.chunks(SWEEP_ROOMS) {
-            out.push(Effect::Heads {
-                rooms: some.to_vec(),
-            });
-        }
-    }
-
     fn noticed(&mut self, now: Now, notice: Notice, out: &mut Vec<Effect>) {
         match notice {
             Notice::Live { room, turns, .. } => self.live(room, &turns, out),
@@ -364,73 +352,6 @@ impl Hub {
             Notice::Presence { presence, asker } => self.presence(now, presence, asker, out),
             Notice::Told { user, told } => self.told(user, told, out),
         }
-    }
-
-    fn told(&mut self, user: UserId, told: Told, out: &mut Vec<Effect>) {
-        match told {
-            Told::AddedTo { room } => {
-                let mut live = false;
-                for conn in self.sockets.of_user(user) {
-                    match self.sockets.get_mut(conn) {
-                        Some(socket) if socket.stage == Stage::Live => live = true,
-                        Some(socket) => socket.extra().added_to.push(room),
-                        None => {}
-                    }
-                }
-                if live {
-                    out.push(Effect::LoadRoom { user, room });
-                }
-            }
-            Told::ReadOn {
-                room,
-                marker,
-                unread,
-                mentions,
-                except,
-            } => {
-                let event = ServerEvent::UnreadUpdated {
-                    room_id: room,
-                    read_seq: marker.read_seq,
-                    read_n: marker.read_n,
-                    unread,
-                    mentions,
-                };
-                let frame = Frame::event(event.name(), &event);
-                for conn in self.sockets.of_user(user) {
-                    if except != Some((self.setup.hub, conn)) && self.sockets.is_live(conn) {
-                        out.push(Effect::Send {
-                            conn,
-                            frame: frame.clone(),
-                        });
-                    }
-                }
-            }
-        }
-    }
-
-    fn passing(&mut self, room: RoomId, passing: Passing, out: &mut Vec<Effect>) {
-        let Some(slot) = self.local.find(room) else {
-            return;
-        };
-        let event = match passing {
-            Passing::Typing { user, active } => ServerEvent::Typing {
-                room_id: room,
-                user_id: user,
-                active,
-            },
-            Passing::Receipt { user, marker } => ServerEvent::ReceiptUpdated {
-                room_id: room,
-                user_id: user,
-                read_seq: marker.read_seq,
-                read_n: marker.read_n,
-            },
-        };
-        let frame = Frame::event(event.name(), &event);
-        out.push(Effect::Deliver {
-            slot,
-            frame,
-            mark: None,
-        });
     }
 
     fn close(&mut self, conn: ConnId, why: Close, out: &mut Vec<Effect>) {

@@ -1,68 +1,110 @@
-//! Whose rooms are read: so many sockets at once, the others in the order in which they came. Pure.
+//! Reading together: whoever waits is read for in one operation. Pure.
 //!
-//! When all come back at once, a store that is slow would be asked for all of them at once, answer few in time, and be
-//! asked again by the others for ever. In turn those are let in whom it can answer. Who leaves while they wait is not read for.
+//! The sibling of the append lane's batches. Who comes while nothing is read is read for at once and alone; while
+//! something is they gather, so that the store's load grows with time and not with how many come back at once. Another
+//! read begins beside one only when as many wait as go into one, or when that one is slow: it must not keep all others
+//! waiting. Those are read for first who came first, and nobody is who has left. What fails is asked for in halves: a
+//! store that could not read for so many in time may be able to for fewer.
 
 use std::collections::VecDeque;
 
-use crate::ConnId;
-
-/// Reads under way at once: enough to keep a store busy, few enough that each is answered in time.
-const READING_MAX: usize = 16;
+/// For so many at most in one read: an answer that is a few hundred kilobytes, and that a shard hands out within a turn
+/// or two.
+pub(super) const TOGETHER_MAX: usize = 256;
+/// Reads under way at once.
+const READS_MAX: usize = 4;
+/// A read without an answer after this is slow: others begin beside it.
+const SLOW_MILLIS: u64 = 250;
 /// Those who left are cleared away when so many wait, and whenever twice as many as after the last clearing.
 const WAITING_MIN: usize = 1_024;
 
-/// See the module.
+/// See the module. `T` is who or what is read for.
 #[derive(Debug)]
-pub(super) struct Turns {
+pub(super) struct Turns<T> {
     reading: usize,
-    waiting: VecDeque<ConnId>,
+    /// When the last one began.
+    began: Option<u64>,
+    /// Between the beginnings of two reads, while fewer wait than go into one.
+    pause: u64,
+    most: usize,
+    waiting: VecDeque<T>,
     clear_at: usize,
 }
 
-impl Default for Turns {
+impl<T> Default for Turns<T> {
     fn default() -> Self {
         Self {
             reading: 0,
+            began: None,
+            pause: 0,
+            most: TOGETHER_MAX,
             waiting: VecDeque::new(),
             clear_at: WAITING_MIN,
         }
     }
 }
 
-impl Turns {
-    /// Whether this socket's rooms are read now; else it is one of those that [`Turns::next`] gives. Every read that
-    /// begins must be [`Turns::done`] once, whatever became of the socket.
-    pub(super) fn begin(&mut self, conn: ConnId, is_here: impl Fn(ConnId) -> bool) -> bool {
-        if self.reading < READING_MAX {
-            self.reading += 1;
-            return true;
+impl<T> Turns<T> {
+    /// Turns of what is in no hurry: so many milliseconds lie between the beginnings of two reads.
+    pub(super) fn every(pause: u64) -> Self {
+        Self {
+            pause,
+            ..Self::default()
         }
+    }
+
+    /// One more is to be read for; [`Turns::next`] says when.
+    pub(super) fn wait(&mut self, one: T, is_wanted: impl Fn(&T) -> bool) {
         if self.waiting.len() >= self.clear_at {
-            self.waiting.retain(|conn| is_here(*conn));
+            self.waiting.retain(is_wanted);
             self.clear_at = (2 * self.waiting.len()).max(WAITING_MIN);
         }
-        self.waiting.push_back(conn);
-        false
+        self.waiting.push_back(one);
     }
 
-    /// A read has ended.
-    pub(super) fn done(&mut self) {
-        self.reading = self.reading.saturating_sub(1);
-    }
-
-    /// Whose rooms are read next, if there is room for a read and somebody waits.
-    pub(super) fn next(&mut self, is_here: impl Fn(ConnId) -> bool) -> Option<ConnId> {
-        if self.reading >= READING_MAX {
+    /// For whom a read begins now, if one may and somebody waits. It must be [`Turns::done`] once, whatever becomes of
+    /// them.
+    pub(super) fn next(&mut self, now: u64, is_wanted: impl Fn(&T) -> bool) -> Option<Vec<T>> {
+        let full = self.waiting.len() >= self.most;
+        if self.reading >= READS_MAX || !full && self.not_before().is_some_and(|at| now < at) {
             return None;
         }
-        while let Some(conn) = self.waiting.pop_front() {
-            if is_here(conn) {
-                self.reading += 1;
-                return Some(conn);
+        let mut together = Vec::new();
+        while together.len() < self.most
+            && let Some(one) = self.waiting.pop_front()
+        {
+            if is_wanted(&one) {
+                together.push(one);
             }
         }
-        None
+        if together.is_empty() {
+            return None;
+        }
+        self.reading += 1;
+        self.began = Some(now);
+        Some(together)
+    }
+
+    /// When [`Turns::next`] may give those who wait, if nothing else happens until then.
+    pub(super) fn deadline(&self) -> Option<u64> {
+        let waits = !self.waiting.is_empty() && self.reading < READS_MAX;
+        self.not_before().filter(|_| waits)
+    }
+
+    /// When a read for a few may begin.
+    fn not_before(&self) -> Option<u64> {
+        let slow = if self.reading > 0 { SLOW_MILLIS } else { 0 };
+        self.began.map(|began| began + slow.max(self.pause))
+    }
+
+    /// A read has ended, and whether it was answered.
+    pub(super) fn done(&mut self, well: bool) {
+        self.reading = self.reading.saturating_sub(1);
+        self.most = if well {
+            (2 * self.most).min(TOGETHER_MAX)
+        } else {
+            (self.most / 2).max(1)
+        };
     }
 }
 
@@ -70,49 +112,112 @@ impl Turns {
 mod tests {
     use super::*;
 
-    const ALL: u32 = 100;
-
-    fn conn(index: u32) -> ConnId {
-        ConnId {
-            index,
-            generation: 0,
-        }
+    fn all(_: &u32) -> bool {
+        true
     }
 
-    fn full() -> (Turns, Vec<ConnId>) {
+    /// One is read for since 0, and so many wait.
+    fn busy(count: u32) -> Turns<u32> {
         let mut turns = Turns::default();
-        let began = (0..ALL)
-            .map(conn)
-            .filter(|conn| turns.begin(*conn, |_| true))
-            .collect();
-        (turns, began)
+        turns.wait(u32::MAX, all);
+        assert_eq!(turns.next(0, all), Some(vec![u32::MAX]));
+        (0..count).for_each(|one| turns.wait(one, all));
+        turns
     }
 
     #[test]
-    fn so_many_are_read_at_once_and_the_others_in_their_order() {
-        let (mut turns, mut began) = full();
-        assert_eq!(began.len(), READING_MAX);
-        assert_eq!(turns.next(|_| true), None, "all places are taken");
-        while began.len() < ALL as usize {
-            turns.done();
-            began.extend(turns.next(|_| true));
-            assert_eq!(turns.next(|_| true), None);
+    fn who_comes_while_nothing_is_read_is_read_for_at_once_and_alone() {
+        let mut turns = Turns::default();
+        for one in 0..100 {
+            turns.wait(one, all);
+            assert_eq!(turns.next(0, all), Some(vec![one]));
+            turns.done(true);
         }
-        assert_eq!(began, (0..ALL).map(conn).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn who_waits_is_read_for_together_in_the_order_of_their_coming() {
+        let mut turns = busy(100);
+        assert_eq!(turns.next(1, all), None, "they gather");
+        turns.done(true);
+        assert_eq!(turns.next(1, all), Some((0..100).collect()));
+        assert_eq!(turns.next(1, all), None, "nobody waits");
+    }
+
+    #[test]
+    fn a_slow_read_does_not_keep_the_others_waiting() {
+        let mut turns = busy(1);
+        for one in 0..3 {
+            let at = turns.deadline().unwrap();
+            assert_eq!(turns.next(at - 1, all), None);
+            assert_eq!(turns.next(at, all), Some(vec![one]));
+            turns.wait(one + 1, all);
+        }
+        assert_eq!(turns.deadline(), None, "all places are taken");
+        assert_eq!(turns.next(u64::MAX, all), None);
+        turns.done(true);
+        assert!(turns.deadline().is_some());
+    }
+
+    #[test]
+    fn no_read_is_for_more_than_its_bound_and_full_ones_go_at_once() {
+        let mut turns = busy(2_000);
+        for _ in 1..READS_MAX {
+            assert_eq!(turns.next(0, all).unwrap().len(), TOGETHER_MAX);
+        }
+        assert_eq!(turns.next(0, all), None, "all places are taken");
+        turns.done(true);
+        assert_eq!(turns.next(0, all).unwrap().len(), TOGETHER_MAX);
+    }
+
+    #[test]
+    fn what_is_in_no_hurry_gathers_for_a_while() {
+        let mut turns = Turns::every(100);
+        turns.wait(0, all);
+        assert_eq!(turns.next(7, all), Some(vec![0]), "the first does not");
+        turns.done(true);
+        turns.wait(1, all);
+        turns.wait(2, all);
+        assert_eq!(turns.next(106, all), None);
+        assert_eq!(turns.deadline(), Some(107));
+        assert_eq!(turns.next(107, all), Some(vec![1, 2]));
     }
 
     #[test]
     fn who_left_is_not_read_for() {
-        let (mut turns, _) = full();
-        turns.done();
-        assert_eq!(turns.next(|conn| conn.index >= 50), Some(conn(50)));
+        let mut turns = busy(100);
+        turns.done(true);
+        assert_eq!(turns.next(0, |one| *one >= 99), Some(vec![99]));
+        let mut turns = busy(100);
+        turns.done(true);
+        assert_eq!(turns.next(0, |_| false), None);
+        turns.wait(100, all);
+        assert!(
+            turns.next(0, all).is_some(),
+            "no place was taken for nobody"
+        );
+    }
+
+    #[test]
+    fn what_fails_is_asked_for_in_halves_until_it_succeeds() {
+        let mut turns = busy(10_000);
+        let mut sizes = Vec::new();
+        for well in [false, false, false, true, true, true, true] {
+            turns.done(well);
+            sizes.push(turns.next(0, all).unwrap().len());
+        }
+        assert_eq!(sizes, [128, 64, 32, 64, 128, 256, 256]);
+        for _ in 0..20 {
+            turns.done(false);
+        }
+        assert_eq!(turns.next(0, all).map(|together| together.len()), Some(1));
     }
 
     #[test]
     fn those_who_left_take_no_memory_for_long() {
-        let mut turns = Turns::default();
-        for index in 0..100_000 {
-            turns.begin(conn(index), |waiting| waiting.index + 10 > index);
+        let mut turns = busy(0);
+        for one in 0..100_000 {
+            turns.wait(one, |waiting| waiting + 10 > one);
             assert!(turns.waiting.len() <= WAITING_MIN);
         }
     }

@@ -72,10 +72,10 @@ impl World {
                     },
                 );
             }
-            Effect::LoadRooms { .. } | Effect::LoadRoom { .. } | Effect::Heads { .. } => {
-                if matches!(effect, Effect::Heads { .. }) && self.has(Bug::NoHeadComparison) {
-                    return;
-                }
+            Effect::LoadRooms { .. }
+            | Effect::LoadRoom { .. }
+            | Effect::ReadLogs { .. }
+            | Effect::Heads { .. } => {
                 let delay = self.store_delay();
                 self.after(
                     delay,

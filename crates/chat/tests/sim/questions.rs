@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
-use chat::{AppendFailed, Effect, Input, StoreAnswer, StoreQuestion};
+use chat::{
+    AppendFailed, Effect, Input, LogRead, PAGE_ENTRIES, StoreAnswer, StoreQuestion, Together,
+};
 use protocol::entry::Entry;
-use protocol::ids::RoomId;
+use protocol::ids::{RoomId, UserId};
 use protocol::problem::{Code, Problem};
-use protocol::room::Epoch;
+use protocol::room::{Epoch, Head};
 
 use super::bugs::Bug;
 use super::store::Placed;
@@ -67,14 +69,6 @@ impl World {
             } else {
                 Ok(self.store.messages(room, &ids))
             }),
-            StoreQuestion::Entries { after, limit } => {
-                let short = self.strikes(self.plan.read_short, "short reads");
-                let limit = if short { 1 + self.rng.index(3) } else { limit };
-                StoreAnswer::Entries(match self.store.entries(room, after, limit, local) {
-                    Some(read) if !fails => Ok(read),
-                    _ => Err(away()),
-                })
-            }
         };
         self.answer((site, ticket), room, back, answer);
     }
@@ -264,56 +258,81 @@ impl World {
         }
     }
 
-    /// A hub's question about rooms has arrived at the store.
+    /// A hub's question about rooms has arrived at the store. What is read for many is answered to each in their turn,
+    /// one later than the other.
     pub(crate) fn reads(&mut self, site: Site, effect: Effect) {
         let fails = self.strikes(self.plan.read_fails, "reads failed");
-        let delay = self.store_delay();
-        let input = match effect {
-            Effect::LoadRooms { conn, user } => {
-                let rooms = if fails {
-                    Err(Problem::new(Code::Unavailable))
-                } else {
-                    Ok(self.store.rooms_of(user))
-                };
-                Input::RoomsLoaded { conn, rooms }
-            }
-            // The shell asks again until it has an answer.
-            Effect::LoadRoom { .. } if fails => {
-                return self.after(
-                    100,
-                    Happening::Reads {
-                        site,
-                        effect: Box::new(effect),
+        let local = self.has(Bug::LocalReads);
+        let mut delay = self.store_delay();
+        let (what, answers) = match effect {
+            Effect::LoadRooms { of } => {
+                let answer = |(conn, user)| Input::RoomsLoaded {
+                    conn,
+                    rooms: if fails {
+                        Err(Problem::new(Code::Unavailable))
+                    } else {
+                        Ok(self.store.rooms_of(user))
                     },
-                );
+                };
+                (Together::Rooms, of.into_iter().map(answer).collect())
             }
-            Effect::LoadRoom { user, room } => {
-                let summary = self
-                    .store
-                    .rooms
-                    .get(&room)
-                    .and_then(|log| log.summary(user))
-                    .map(Box::new);
-                Input::RoomLoaded {
-                    user,
-                    room,
-                    summary,
+            Effect::ReadLogs { logs } => {
+                for read in logs {
+                    let answer = if fails {
+                        Err("the store is away".to_owned())
+                    } else {
+                        self.page(&read)
+                    };
+                    delay += self.rng.between(0, 2);
+                    let (asker, answer) = ((site, read.ticket), StoreAnswer::Entries(answer));
+                    self.answer(asker, read.room, delay, answer);
                 }
+                (Together::Logs, Vec::new())
             }
-            // The sweep asks again.
-            Effect::Heads { .. } if fails => return,
+            Effect::Heads { .. } if fails || self.has(Bug::NoHeadComparison) => {
+                (Together::Heads, Vec::new())
+            }
             Effect::Heads { rooms } => {
-                let heads = self.store.heads(&rooms, self.has(Bug::LocalReads));
-                Input::Heads { heads }
+                let heads = self.store.heads(&rooms, local);
+                (Together::Heads, vec![Input::Heads { heads }])
             }
+            Effect::LoadRoom { user, room } => return self.reads_room(site, fails, (user, room)),
             _ => return,
         };
-        self.after(
-            delay,
-            Happening::Input {
-                site,
-                input: Box::new(input),
-            },
-        );
+        let well = !fails;
+        for input in answers.into_iter().chain([Input::ReadEnded { what, well }]) {
+            delay += self.rng.between(0, 2);
+            let input = Box::new(input);
+            self.after(delay, Happening::Input { site, input });
+        }
+    }
+
+    fn page(&mut self, read: &LogRead) -> Result<(Head, Vec<Entry>), String> {
+        let local = self.has(Bug::LocalReads);
+        let short = self.strikes(self.plan.read_short, "short reads");
+        let limit = if short {
+            1 + self.rng.index(3)
+        } else {
+            PAGE_ENTRIES
+        };
+        let page = self.store.entries(read.room, read.after, limit, local);
+        page.ok_or_else(|| "the store is away".to_owned())
+    }
+
+    fn reads_room(&mut self, site: Site, fails: bool, (user, room): (UserId, RoomId)) {
+        // The shell asks again until it has an answer.
+        if fails {
+            let effect = Box::new(Effect::LoadRoom { user, room });
+            return self.after(100, Happening::Reads { site, effect });
+        }
+        let log = self.store.rooms.get(&room);
+        let summary = log.and_then(|log| log.summary(user)).map(Box::new);
+        let input = Box::new(Input::RoomLoaded {
+            user,
+            room,
+            summary,
+        });
+        let delay = self.store_delay();
+        self.after(delay, Happening::Input { site, input });
     }
 }

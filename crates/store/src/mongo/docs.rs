@@ -293,6 +293,7 @@ pub(super) struct VersionDoc {
 pub(super) struct MentionDoc {
     pub(super) room: bson::Uuid,
     pub(super) seq: i64,
+    pub(super) users: Vec<bson::Uuid>,
 }
 
 /// A message as its entry and its latest version give it.

@@ -1,8 +1,9 @@
-//! A person's list of rooms: a few questions over all of them, whatever their number.
+//! Lists of rooms, of one person or of many: a few questions over all of them, whatever their number.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap, HashSet};
 
-use futures_util::future::{join_all, try_join};
+use futures_util::future::try_join;
+use futures_util::stream::{self, StreamExt as _};
 use mongodb::bson::{Document, doc};
 use protocol::ids::{RoomId, UserId};
 use protocol::message::{Message, Seq};
@@ -15,16 +16,19 @@ use crate::StoreError;
 
 /// Rooms in one question after mentions: each is a branch of it.
 const BRANCHES_MAX: usize = 100;
+/// Such questions under way at once, of one call.
+const QUESTIONS_MAX: usize = 8;
 
 impl Mongo {
-    /// Everything that a member's list of rooms shows, in a few questions over all rooms.
+    /// Everything that the lists of some members show, in a few questions over all rooms; a room that many of them are
+    /// in is read once.
     pub(super) async fn summaries(
         &self,
         call: &Call,
-        user: UserId,
-        standing: Vec<MemberDoc>,
-    ) -> Result<Vec<RoomSummary>, StoreError> {
-        let ids = standing.iter().map(|standing| standing.room).collect();
+        standing: &[MemberDoc],
+    ) -> Result<Vec<(UserId, RoomSummary)>, StoreError> {
+        let ids: BTreeSet<RoomId> = standing.iter().map(|one| RoomId(uuid(one.room))).collect();
+        let ids = ids.into_iter().map(|room| id(room.0)).collect();
         let rooms: HashMap<RoomId, RoomDoc> = call
             .by_ids(&self.db.rooms, ids)
             .await?
@@ -32,18 +36,19 @@ impl Mongo {
             .filter(|room| !room.deleted)
             .map(|room| (room.room_id(), room))
             .collect();
-        let mut latest = self.latest(call, rooms.values()).await?;
         let mut unread = Vec::new();
-        for one in &standing {
+        for one in standing {
             let room = RoomId(uuid(one.room));
             // No message after the marker: nobody is named there either.
             if rooms.get(&room).is_some_and(|room| room.n > one.read_n) {
-                unread.push((room, count(one.read_seq)?));
+                unread.push((UserId(uuid(one.user)), room, count(one.read_seq)?));
             }
         }
-        let mentions = self.mentions(call, user, &unread).await?;
-        let mut lines = Vec::with_capacity(rooms.len());
-        for one in &standing {
+        let latest = self.latest(call, rooms.values());
+        let (latest, mentions) = try_join(latest, self.mentions(call, &unread)).await?;
+        let mut lines = Vec::with_capacity(standing.len());
+        for one in standing {
+            let user = UserId(uuid(one.user));
             let Some(room) = rooms.get(&RoomId(uuid(one.room))) else {
                 continue;
             };
@@ -59,7 +64,7 @@ impl Mongo {
                 }
                 _ => None,
             };
-            lines.push(RoomSummary {
+            let line = RoomSummary {
                 role: one.member()?.role,
                 epoch: head.epoch,
                 head_seq: head.seq,
@@ -67,11 +72,12 @@ impl Mongo {
                 read_seq: count(one.read_seq)?,
                 read_n,
                 unread: head.n.saturating_sub(read_n),
-                mentions: mentions.get(&settings.id).copied().unwrap_or(0),
+                mentions: mentions.get(&(user, settings.id)).copied().unwrap_or(0),
                 peer_id,
-                last_message: latest.remove(&settings.id),
+                last_message: latest.get(&settings.id).cloned(),
                 room: settings,
-            });
+            };
+            lines.push((user, line));
         }
         Ok(lines)
     }
@@ -112,26 +118,43 @@ impl Mongo {
         Ok(latest)
     }
 
-    /// How many messages above a place name a person, by room.
+    /// How many messages above a place name a person, by person and room.
     pub(super) async fn mentions(
         &self,
         call: &Call,
-        user: UserId,
-        unread: &[(RoomId, Seq)],
-    ) -> Result<HashMap<RoomId, u64>, StoreError> {
-        let questions = unread.chunks(BRANCHES_MAX).map(|rooms| {
-            let branches: Vec<Document> = rooms
-                .iter()
-                .map(|(room, seq)| {
-                    doc! { "users": id(user.0), "room": id(room.0), "seq": { "$gt": stored(*seq) } }
-                })
-                .collect();
-            call.find(&self.db.mentions, doc! { "$or": branches })
-        });
+        unread: &[(UserId, RoomId, Seq)],
+    ) -> Result<HashMap<(UserId, RoomId), u64>, StoreError> {
+        let read: HashMap<(UserId, RoomId), Seq> = unread
+            .iter()
+            .map(|(user, room, seq)| ((*user, *room), *seq))
+            .collect();
         let mut counts = HashMap::new();
-        for found in join_all(questions).await {
+        let branch = |(user, room, seq): &(UserId, RoomId, Seq)| -> Document {
+            doc! { "users": id(user.0), "room": id(room.0), "seq": { "$gt": stored(*seq) } }
+        };
+        let questions: Vec<Vec<Document>> = unread
+            .chunks(BRANCHES_MAX)
+            .map(|some| some.iter().map(branch).collect())
+            .collect();
+        let ask = |branches: Vec<Document>| call.find(&self.db.mentions, doc! { "$or": branches });
+        // A message that names two of them may be found twice, in two questions.
+        let mut seen = HashSet::new();
+        let mut answers = stream::iter(questions)
+            .map(ask)
+            .buffer_unordered(QUESTIONS_MAX);
+        while let Some(found) = answers.next().await {
             for mention in found? {
-                *counts.entry(RoomId(uuid(mention.room))).or_insert(0) += 1;
+                let (room, seq) = (RoomId(uuid(mention.room)), count(mention.seq)?);
+                if !seen.insert((room, seq)) {
+                    continue;
+                }
+                let named: HashSet<UserId> =
+                    mention.users.iter().map(|one| UserId(uuid(*one))).collect();
+                for user in named {
+                    if read.get(&(user, room)).is_some_and(|read| seq > *read) {
+                        *counts.entry((user, room)).or_insert(0) += 1;
+                    }
+                }
             }
         }
         Ok(counts)

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use futures_util::future::{join, try_join};
 use mongodb::bson::doc;
-use protocol::entry::{Ban, Entry};
+use protocol::entry::Ban;
 use protocol::event::client::History;
 use protocol::ids::{ClientId, MessageId, RoomId, UserId};
 use protocol::message::{Message, Seq};
@@ -15,6 +15,7 @@ use tracing::warn;
 use super::Mongo;
 use super::append::Place;
 use super::docs::{MemberDoc, RoomDoc, count, id, key_of, message, uuid};
+use super::pages::page_of;
 use super::read::IN_MAX;
 use crate::rules::PAGE_BYTES;
 use crate::{Answer, Append, AppendError, Found, Future, Log, Opened, Page, Side, StoreError};
@@ -99,25 +100,12 @@ impl Log for Mongo {
             if batches.last().is_some_and(|batch| batch.last > doc.seq) {
                 doc = self.caught_up(&call, room).await?;
             }
-            let (mut entries, mut bytes) = (Vec::<Entry>::new(), 0);
-            'page: for batch in &batches {
-                for (seq, entry) in batch.places()?.filter(|(seq, _)| *seq > after) {
-                    bytes += entry.body.bytes.len();
-                    if entries.len() >= limit || (bytes > PAGE_BYTES && !entries.is_empty()) {
-                        break 'page;
-                    }
-                    let next = entries.last().map_or(after, |last| last.seq) + 1;
-                    if seq != next {
-                        return Err(StoreError::Corrupt(format!("{room} has no entry {next}")));
-                    }
-                    entries.push(entry.entry(room, seq)?);
-                }
-            }
-            Ok(Page {
-                head: doc.head()?,
-                entries,
-            })
+            page_of(&doc, &batches, after, limit)
         })
+    }
+
+    fn pages(&self, of: Vec<(RoomId, Seq)>, limit: usize) -> Answer<'_, Vec<Option<Page>>> {
+        Box::pin(self.pages_together(of, limit))
     }
 
     fn heads(&self, rooms: Vec<RoomId>) -> Answer<'_, Vec<(RoomId, Head)>> {

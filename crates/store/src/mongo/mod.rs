@@ -39,6 +39,7 @@ mod members;
 mod migrate;
 mod ops;
 mod options;
+mod pages;
 mod project;
 mod read;
 mod rooms;

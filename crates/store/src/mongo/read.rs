@@ -65,6 +65,17 @@ impl Call {
     }
 }
 
+/// The batches that end above a place and hold the next so many entries. Both bounds of the range are given: places
+/// are dense, and some servers read a whole range to sort it.
+pub(super) fn above(room: RoomId, epoch: Epoch, after: Seq, entries: usize) -> Document {
+    let upto = stored(after).saturating_add((entries + BATCH_MAX) as i64);
+    doc! {
+        "room": id(room.0),
+        "epoch": epoch.0.cast_signed(),
+        "last": { "$gt": stored(after), "$lte": upto },
+    }
+}
+
 impl Mongo {
     pub(super) async fn room_doc(
         &self,
@@ -76,8 +87,7 @@ impl Mongo {
     }
 
     /// Batches in order that end above a place, at most `most` of them and not many more entries than `entries_max`
-    /// or `bytes_max` of text. Both bounds of the range are given: places are dense, and some servers read a whole
-    /// range to sort it.
+    /// or `bytes_max` of text.
     pub(super) async fn batches_above(
         &self,
         call: &Call,
@@ -86,12 +96,7 @@ impl Mongo {
         (entries_max, bytes_max): (usize, usize),
     ) -> Result<Vec<BatchDoc>, StoreError> {
         let most = entries_max.min(crate::rules::LIMIT_MAX);
-        let upto = stored(after).saturating_add((most + BATCH_MAX) as i64);
-        let filter = doc! {
-            "room": id(room.0),
-            "epoch": epoch.0.cast_signed(),
-            "last": { "$gt": stored(after), "$lte": upto },
-        };
+        let filter = above(room, epoch, after, most);
         let entries = self.db.entries.clone();
         call.read(async move {
             let mut found = entries

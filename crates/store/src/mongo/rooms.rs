@@ -1,6 +1,6 @@
 //! Rooms, members and read markers on MongoDB.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use mongodb::bson::{self, Document, doc};
 use mongodb::options::ReturnDocument;
@@ -16,7 +16,7 @@ use super::docs::{BATCH_MAX, EntryDoc, MemberDoc, RoomDoc, count, id, pair, stor
 use super::failure::Failure;
 use super::ops::Call;
 use super::project::grams_of;
-use crate::rules::{LIMIT_MAX, latest_activity};
+use crate::rules::{LIMIT_MAX, newest_first};
 use crate::{Answer, AppendError, NewRoom, Rooms, StoreError, body};
 
 impl Rooms for Mongo {
@@ -46,16 +46,25 @@ impl Rooms for Mongo {
         })
     }
 
-    fn rooms_of(&self, user: UserId) -> Answer<'_, Vec<RoomSummary>> {
+    fn rooms_of_each(&self, users: Vec<UserId>) -> Answer<'_, Vec<Vec<RoomSummary>>> {
         Box::pin(async move {
             let call = self.call();
-            let filter = doc! { "user": id(user.0), "here": true };
-            let standing = call.find(&self.db.members, filter).await?;
-            let mut rooms = self.summaries(&call, user, standing).await?;
-            rooms.sort_by_cached_key(|room| {
-                (std::cmp::Reverse(latest_activity(room)), room.room.id)
-            });
-            Ok(rooms)
+            let mut standing: Vec<MemberDoc> = Vec::new();
+            for some in users.chunks(super::read::IN_MAX) {
+                let some: Vec<_> = some.iter().map(|user| id(user.0)).collect();
+                let filter = doc! { "user": { "$in": some }, "here": true };
+                standing.extend(call.find(&self.db.members, filter).await?);
+            }
+            let mut lists: HashMap<UserId, Vec<RoomSummary>> = HashMap::new();
+            for (user, line) in self.summaries(&call, &standing).await? {
+                lists.entry(user).or_default().push(line);
+            }
+            lists.values_mut().for_each(|list| newest_first(list));
+            // A person may be asked for twice: each has two connections.
+            Ok(users
+                .iter()
+                .map(|user| lists.get(user).cloned().unwrap_or_default())
+                .collect())
         })
     }
 
@@ -96,10 +105,10 @@ impl Rooms for Mongo {
         Box::pin(async move {
             let call = self.call();
             let standing = self.standing(&call, room, user).await?;
-            let lines = self
-                .summaries(&call, user, standing.into_iter().collect())
-                .await?;
-            lines.into_iter().next().ok_or(StoreError::NotFound)
+            let standing: Vec<_> = standing.into_iter().collect();
+            let lines = self.summaries(&call, &standing).await?;
+            let line = lines.into_iter().next().ok_or(StoreError::NotFound)?;
+            Ok(line.1)
         })
     }
 
@@ -201,9 +210,9 @@ impl Rooms for Mongo {
                 read_seq: count(standing.read_seq)?,
                 read_n: count(standing.read_n)?,
             };
-            let unread = [(room, marker.read_seq)];
-            let mentions = self.mentions(&call, user, &unread).await?;
-            Ok((marker, mentions.get(&room).copied().unwrap_or(0)))
+            let unread = [(user, room, marker.read_seq)];
+            let mentions = self.mentions(&call, &unread).await?;
+            Ok((marker, mentions.get(&(user, room)).copied().unwrap_or(0)))
         })
     }
 

@@ -11,7 +11,7 @@ use super::rooms_cache::RoomState;
 use super::row::{self, ENTRY, Failure, MEMBER, ROOM, Read, stored};
 use super::{Sqlite, append, history};
 use crate::body::{self, Origin, SAID};
-use crate::rules::PAGE_BYTES;
+use crate::rules::{PAGE_BYTES, PAGES_BYTES};
 use crate::{Answer, Append, AppendError, Found, Future, Log, Opened, Page, Side, StoreError};
 
 impl Log for Sqlite {
@@ -98,29 +98,26 @@ impl Log for Sqlite {
     fn entries(&self, room: RoomId, after: Seq, limit: usize) -> Answer<'_, Page> {
         self.read(move |db| {
             let state = existing(db, room)?;
-            let mut following = db.prepare_cached(&format!(
-                "SELECT {ENTRY} FROM entries e WHERE e.room_no = ?1 AND e.seq > ?2 ORDER BY e.seq"
-            ))?;
-            let mut rows = following.query(params![state.no, stored(after)])?;
-            let mut entries: Vec<Entry> = Vec::new();
+            Ok(page(db, (room, &state), after, limit)?.0)
+        })
+    }
+
+    fn pages(&self, of: Vec<(RoomId, Seq)>, limit: usize) -> Answer<'_, Vec<Option<Page>>> {
+        self.read(move |db| {
             let mut bytes = 0;
-            while entries.len() < limit
-                && let Some(row) = rows.next()?
-            {
-                bytes += row
-                    .get_ref(5)?
-                    .as_blob()
-                    .map_err(rusqlite::Error::from)?
-                    .len();
-                if bytes > PAGE_BYTES && !entries.is_empty() {
-                    break;
-                }
-                entries.push(row::entry(row, 0, room)?);
+            let mut pages = Vec::with_capacity(of.len());
+            for (room, after) in of {
+                let state = find_room(db, room)?.filter(|_| bytes <= PAGES_BYTES);
+                pages.push(match state {
+                    Some(state) => {
+                        let (page, its) = page(db, (room, &state), after, limit)?;
+                        bytes += its;
+                        Some(page)
+                    }
+                    None => None,
+                });
             }
-            Ok(Page {
-                head: state.head,
-                entries,
-            })
+            Ok(pages)
         })
     }
 
@@ -148,6 +145,37 @@ impl Log for Sqlite {
     fn history(&self, query: History) -> Answer<'_, Side> {
         self.read(move |db| history::window(db, &query))
     }
+}
+
+/// Entries after a place, and how much text they have.
+fn page(
+    db: &Connection,
+    (room, state): (RoomId, &RoomState),
+    after: Seq,
+    limit: usize,
+) -> Result<(Page, usize), Failure> {
+    let mut following = db.prepare_cached(&format!(
+        "SELECT {ENTRY} FROM entries e WHERE e.room_no = ?1 AND e.seq > ?2 ORDER BY e.seq"
+    ))?;
+    let mut rows = following.query(params![state.no, stored(after)])?;
+    let mut entries: Vec<Entry> = Vec::new();
+    let mut bytes = 0;
+    while entries.len() < limit
+        && let Some(row) = rows.next()?
+    {
+        let its = row
+            .get_ref(5)?
+            .as_blob()
+            .map_err(rusqlite::Error::from)?
+            .len();
+        if bytes + its > PAGE_BYTES && !entries.is_empty() {
+            break;
+        }
+        bytes += its;
+        entries.push(row::entry(row, 0, room)?);
+    }
+    let head = state.head;
+    Ok((Page { head, entries }, bytes))
 }
 
 /// About what an entry costs in memory while it waits.

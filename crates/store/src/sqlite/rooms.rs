@@ -13,7 +13,7 @@ use super::row::{self, Failure, MEMBER, MESSAGE, ROOM, Read, stored};
 use super::whole::above;
 use super::{Sqlite, append};
 use crate::body::SAID;
-use crate::rules::{LIMIT_MAX, latest_activity};
+use crate::rules::{LIMIT_MAX, newest_first};
 use crate::{Answer, NewRoom, Rooms, StoreError};
 
 /// About what a wish of fixed size costs in memory while it waits.
@@ -47,18 +47,20 @@ impl Rooms for Sqlite {
         })
     }
 
-    fn rooms_of(&self, user: UserId) -> Answer<'_, Vec<RoomSummary>> {
+    fn rooms_of_each(&self, users: Vec<UserId>) -> Answer<'_, Vec<Vec<RoomSummary>>> {
         self.read(move |db| {
             let mut lines = db.prepare_cached(&ALL)?;
-            let mut rows = lines.query(params![user.0.as_bytes()])?;
-            let mut rooms = Vec::new();
-            while let Some(row) = rows.next()? {
-                rooms.push(summary(row, user)?);
+            let mut lists = Vec::with_capacity(users.len());
+            for user in users {
+                let mut rows = lines.query(params![user.0.as_bytes()])?;
+                let mut rooms = Vec::new();
+                while let Some(row) = rows.next()? {
+                    rooms.push(summary(row, user)?);
+                }
+                newest_first(&mut rooms);
+                lists.push(rooms);
             }
-            rooms.sort_by_cached_key(|room| {
-                (std::cmp::Reverse(latest_activity(room)), room.room.id)
-            });
-            Ok(rooms)
+            Ok(lists)
         })
     }
 

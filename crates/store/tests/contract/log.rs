@@ -308,6 +308,68 @@ pub(crate) async fn a_page_of_long_texts_is_cut_by_bytes(store: Handle) {
     assert_eq!(whole_log(&store, room.id).await.len(), 6);
 }
 
+pub(crate) async fn pages_of_many_rooms_are_read_as_each_alone(store: Handle) {
+    let ada = user();
+    let mut rooms = Vec::new();
+    for place in 0..300 {
+        let mut room = Writer::new();
+        let mut new = room.new_room(RoomType::Group, None, &[ada]);
+        for text in 0..place % 5 {
+            new.entries.push(room.said(ada, &format!("{text}")));
+        }
+        store.create_room(new).await.unwrap();
+        rooms.push(room);
+    }
+    // Many batches in one, a batch that is cut within in another.
+    for _ in 0..20 {
+        rooms[7].say(&store, ada, "again").await;
+    }
+    let many: Vec<_> = (0..50).map(|_| rooms[8].said(ada, "at once")).collect();
+    rooms[8].append(&store, &many).await;
+    let mut asked: Vec<_> = rooms.iter().rev().map(|room| (room.id, 1)).collect();
+    asked.push((RoomId(fresh()), 0));
+    let pages = store.pages(asked.clone(), 10).await.unwrap();
+    assert_eq!(pages.len(), asked.len());
+    assert_eq!(pages.last(), Some(&None), "there is no such room");
+    for ((room, after), page) in asked.into_iter().zip(&pages).take(300) {
+        let alone = store.entries(room, after, 10).await.unwrap();
+        assert_eq!(page.as_ref(), Some(&alone));
+    }
+    assert_eq!(store.pages(Vec::new(), 10).await, Ok(Vec::new()));
+}
+
+pub(crate) async fn pages_that_are_too_large_together_are_left_for_later(store: Handle) {
+    let ada = user();
+    let mut asked = Vec::new();
+    for _ in 0..8 {
+        let mut room = room_of(&store, &[ada]).await;
+        let long = "x".repeat(30_000);
+        let said: Vec<_> = (0..25).map(|_| room.said(ada, &long)).collect();
+        room.append(&store, &said).await;
+        asked.push((room.id, room.head.seq));
+    }
+    let end = asked.iter().map(|(_, seq)| *seq).max().unwrap();
+    let from = |after| {
+        asked
+            .iter()
+            .map(|(room, _)| (*room, after))
+            .collect::<Vec<_>>()
+    };
+    let pages = store.pages(from(1), 100).await.unwrap();
+    let read = pages.iter().flatten().count();
+    assert!((1..8).contains(&read), "{read} pages of 750 kB");
+    for ((room, _), page) in asked.iter().zip(&pages) {
+        if let Some(page) = page {
+            let whole = store.entries(*room, 1, 100).await.unwrap();
+            assert_eq!(page.head, whole.head);
+            assert!(!page.entries.is_empty() && whole.entries.starts_with(&page.entries));
+        }
+    }
+    let pages = store.pages(from(end), 100).await.unwrap();
+    assert!(pages.iter().flatten().all(|page| page.entries.is_empty()));
+    assert_eq!(pages.iter().flatten().count(), 8, "who has all is told so");
+}
+
 pub(crate) async fn heads_leave_out_rooms_that_do_not_exist(store: Handle) {
     let ada = user();
     let (mut one, two) = (room_of(&store, &[ada]).await, room_of(&store, &[ada]).await);

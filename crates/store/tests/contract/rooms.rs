@@ -2,7 +2,7 @@
 
 use protocol::entry::Change;
 use protocol::ids::{RoomId, UserId};
-use protocol::room::{Epoch, LeaveReason, ReadMarker, Role, RoomType};
+use protocol::room::{Epoch, LeaveReason, ReadMarker, Role, RoomSummary, RoomType};
 use store::StoreError;
 
 use crate::fixtures::*;
@@ -101,6 +101,74 @@ pub(crate) async fn a_list_of_rooms_shows_the_newest_first_with_what_is_unread(s
         assert_eq!(store.room_for(ada, line.room.id).await, Ok(line));
     }
     assert_eq!(store.rooms_of(user()).await, Ok(vec![]));
+}
+
+pub(crate) async fn many_lists_are_read_as_each_alone(store: Handle) {
+    let people: Vec<UserId> = (0..6).map(|_| user()).collect();
+    let [ada, bob, eve, loner, gone, _] = people[..] else {
+        unreachable!()
+    };
+    let mut all = room_of(&store, &[ada, bob, eve, gone]).await;
+    let mut two = room_of(&store, &[ada, bob]).await;
+    let mut over = room_of(&store, &[ada, eve]).await;
+    room_of(&store, &[eve]).await;
+    // Who has read up to here is named below it and above it; one message names two of them.
+    let before = [all.said_to(bob, "before", &[ada, eve])];
+    all.append(&store, &before).await;
+    store.mark_read(all.id, ada, all.head.seq).await.unwrap();
+    let after = [
+        all.said_to(bob, "both", &[ada, eve, gone]),
+        all.said_to(bob, "one", &[eve]),
+    ];
+    all.append(&store, &after).await;
+    let named = [two.said_to(bob, "here too", &[ada])];
+    two.append(&store, &named).await;
+    over.record(&store, eve, Change::RoomDeleted).await;
+    let left = Change::Left {
+        user: gone,
+        reason: LeaveReason::Left,
+        until: None,
+    };
+    all.record(&store, gone, left).await;
+
+    // In any order, one of them twice, one whom nobody knows.
+    let asked = vec![eve, user(), ada, loner, gone, bob, ada];
+    let lists = store.rooms_of_each(asked.clone()).await.unwrap();
+    assert_eq!(lists.len(), asked.len());
+    for (user, list) in asked.into_iter().zip(&lists) {
+        assert_eq!(store.rooms_of(user).await.as_ref(), Ok(list));
+    }
+    let shown = |list: &[RoomSummary]| {
+        list.iter()
+            .map(|line| (line.room.id, line.unread, line.mentions))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(shown(&lists[2]), [(all.id, 2, 1), (two.id, 1, 1)]);
+    let of_eve = shown(&lists[0]);
+    assert_eq!(of_eve.len(), 2);
+    assert!(of_eve.contains(&(all.id, 3, 3)));
+    assert_eq!((lists[1].len(), lists[3].len(), lists[4].len()), (0, 0, 0));
+    assert_eq!(store.rooms_of_each(Vec::new()).await, Ok(Vec::new()));
+}
+
+pub(crate) async fn hundreds_of_lists_are_one_read(store: Handle) {
+    let people: Vec<UserId> = (0..700).map(|_| user()).collect();
+    let mut rooms = Vec::new();
+    for some in people.chunks(7) {
+        let mut room = Writer::new();
+        let mut new = room.new_room(RoomType::Group, None, some);
+        new.entries.push(room.said_to(some[0], "you", &some[1..]));
+        store.create_room(new).await.unwrap();
+        rooms.push(room.id);
+    }
+    let lists = store.rooms_of_each(people).await.unwrap();
+    for (at, list) in lists.iter().enumerate() {
+        let [line] = &list[..] else {
+            panic!("{} rooms", list.len())
+        };
+        let named = u64::from(at % 7 > 0);
+        assert_eq!((line.room.id, line.mentions), (rooms[at / 7], named));
+    }
 }
 
 pub(crate) async fn a_thousand_rooms_are_one_list(store: Handle) {
