@@ -5,6 +5,7 @@ use unicode_normalization::{UnicodeNormalization, is_nfc};
 use super::{History, React, SendMessage, SetPresence, json};
 use crate::limits;
 use crate::problem::{Code, Problem};
+use crate::user::PresenceStatus;
 
 impl SendMessage {
     /// The same with its text in NFC, or what is wrong with it.
