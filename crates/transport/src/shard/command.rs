@@ -161,6 +161,7 @@ impl<A: Application> Core<A> {
         let now = self.sockets.now;
         let is_socketio = self.sockets.mode(visitor.endpoint) == Mode::SocketIo;
         let ready = self.sockets.ready.clone();
+        let beat_due = self.sockets.next_beat();
         let index = self.sockets.insert(|index, generation| Connection {
             waker: (!is_polling).then(|| ready.waker(index, generation)),
             link,
@@ -179,7 +180,7 @@ impl<A: Application> Core<A> {
             is_dirty: false,
             is_blocked: false,
             budget: Budget::full(config.limits.rate.as_ref().unwrap_or(&NO_RATE), now),
-            beat_due: self.sockets.next_beat(),
+            beat_due,
             connect_due: if is_socketio {
                 now + config.connect_timeout.as_millis() as u64
             } else {
