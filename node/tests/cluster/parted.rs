@@ -121,6 +121,7 @@ async fn somebody_else_at_the_address_of_a_node_is_not_taken_for_it() {
     let address = stranger.local_addr().unwrap();
     let heard = Arc::new(std::sync::Mutex::new(String::new()));
     let hearing = heard.clone();
+    #[allow(clippy::disallowed_methods, reason = "a test's own task")]
     let answering = tokio::spawn(async move {
         while let Ok((mut socket, _)) = stranger.accept().await {
             let mut said = [0; 4096];

@@ -4,21 +4,23 @@
 //! conflict alone never acknowledges: the keys are looked up. Anything unclear is sent again, the same batch at the
 //! same places, until it is clear. "Failed" is said only when that is certain.
 
+mod answers;
+mod batch;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use protocol::entry::{Draft, Entry};
 use protocol::ids::{ClientId, UserId};
-use protocol::message::SEQ_MAX;
 use protocol::problem::{Code, Problem};
 use protocol::room::Head;
 
-use crate::authority::{self, Granted, Loaded, RoomState};
+use crate::authority::{self, Loaded, RoomState};
 use crate::lately::Lately;
-use crate::{AppendFailed, Made, Opened, Origin, Outcome, StoreQuestion};
+use crate::{Origin, Outcome, StoreQuestion};
+use answers::made_of;
+use batch::{BATCH_MAX, Batch, Next, make_batch};
 
-/// Entries in one batch: a commit's worth; more would delay its first one.
-const BATCH_MAX: usize = 256;
 /// Drafts that wait in one room: 20 members' bursts; beyond it the room is refused by name.
 const QUEUE_MAX: usize = 1_024;
 /// Repeats that wait with one draft; a sender who repeats it more often waits as for another one.
@@ -63,17 +65,6 @@ impl Waiting {
             out.push(LaneEffect::answer(self.origin, result));
         }
     }
-}
-
-/// A batch on its way.
-#[derive(Debug)]
-struct Batch {
-    base: Head,
-    entries: Arc<[Entry]>,
-    waiting: Vec<Waiting>,
-    made: Vec<Made>,
-    /// It changes members or settings, so that the picture cannot be taken back by its head alone.
-    changes_room: bool,
 }
 
 #[derive(Debug)]
@@ -371,300 +362,5 @@ impl Lane {
             until: now + millis + spread,
             then,
         };
-    }
-
-    /// The store has answered `Open`.
-    pub(crate) fn opened(
-        &mut self,
-        answer: Result<Option<Box<Opened>>, String>,
-        now: u64,
-        out: &mut Vec<LaneEffect>,
-    ) {
-        if !matches!(self.step, Step::Opening) {
-            return;
-        }
-        self.step = Step::Idle;
-        match answer {
-            Ok(Some(opened)) => {
-                self.tries = 0;
-                out.push(LaneEffect::Reached(opened.head));
-                self.state = Some(RoomState::new(*opened));
-                self.loaded.clear();
-                self.advance(out);
-            }
-            Ok(None) => {
-                for mut one in self.queue.drain(..) {
-                    one.answer(Err(Code::RoomNotFound.into()), out);
-                }
-            }
-            Err(_) => self.pause(now, Then::Open),
-        }
-    }
-
-    /// The store has answered `Messages`.
-    pub(crate) fn loaded(
-        &mut self,
-        ids: &[protocol::ids::MessageId],
-        answer: Result<Vec<Option<protocol::message::Message>>, String>,
-        now: u64,
-        out: &mut Vec<LaneEffect>,
-    ) {
-        if !matches!(self.step, Step::Loading) {
-            return;
-        }
-        self.step = Step::Idle;
-        match answer {
-            Ok(messages) => {
-                self.loaded.extend(ids.iter().copied().zip(messages));
-                self.advance(out);
-            }
-            Err(_) => self.pause(now, Then::Open),
-        }
-    }
-
-    /// The store has answered `Append`.
-    pub(crate) fn appended(
-        &mut self,
-        answer: Result<(), AppendFailed>,
-        now: u64,
-        out: &mut Vec<LaneEffect>,
-    ) {
-        let Step::Appending(mut batch) = std::mem::replace(&mut self.step, Step::Idle) else {
-            return;
-        };
-        match answer {
-            Ok(()) => {
-                self.tries = 0;
-                self.loaded.clear();
-                let accepted = batch.waiting.iter().map(|one| one.accepted).collect();
-                self.lately.keep(&batch.entries);
-                for (mut one, made) in batch.waiting.into_iter().zip(batch.made) {
-                    let duplicate = false;
-                    one.answer(Ok(Outcome { duplicate, made }), out);
-                }
-                out.push(LaneEffect::Committed(batch.entries, accepted));
-                self.advance(out);
-            }
-            Err(AppendFailed::Conflict) => {
-                // A prefix may be stored and not yet be read: only a success or a find makes this certain again.
-                batch.waiting.iter_mut().for_each(|one| one.unclear = true);
-                self.look_up(batch, out);
-            }
-            Err(AppendFailed::Unavailable) if !batch.waiting.iter().any(|one| one.unclear) => {
-                // Certain: nothing of it is stored. The picture was moved ahead and is taken anew.
-                self.state = None;
-                self.loaded.clear();
-                for mut one in batch.waiting {
-                    let problem = Problem::new(Code::Unavailable).retry_after(1_000);
-                    one.answer(Err(problem), out);
-                }
-                self.refuse_queue(out);
-            }
-            Err(AppendFailed::Unavailable | AppendFailed::Unknown) => {
-                batch.waiting.iter_mut().for_each(|one| one.unclear = true);
-                self.pause(now, Then::Append(batch));
-            }
-        }
-    }
-
-    /// What was found of the draft that is to be answered without an entry. Its repeat, or a try whose answer was lost,
-    /// may have an entry; and a picture that is behind the head must not refuse.
-    fn sought(
-        &mut self,
-        sought: (UserId, ClientId),
-        answer: Result<(Head, Vec<Option<Entry>>), String>,
-        now: u64,
-        out: &mut Vec<LaneEffect>,
-    ) {
-        let Ok((head, found)) = answer else {
-            return self.pause(now, Then::Open);
-        };
-        out.push(LaneEffect::Reached(head));
-        // It may have lost patience meanwhile, and another one stands there.
-        let its = |one: &mut Waiting| (one.draft.actor, one.draft.key) == sought;
-        if let Some(mut one) = self.queue.pop_front_if(its) {
-            match found.into_iter().next().flatten() {
-                Some(entry) if entry.digest == one.draft.digest() => {
-                    let made = made_of(&entry.change);
-                    let duplicate = true;
-                    one.answer(Ok(Outcome { duplicate, made }), out);
-                }
-                Some(_) => one.answer(Err(Code::ClientIdConflict.into()), out),
-                None => {
-                    one.sought = true;
-                    self.queue.push_front(one);
-                }
-            }
-        }
-        if self.state.as_ref().is_some_and(|state| state.head != head) {
-            self.state = None;
-            self.loaded.clear();
-        }
-        self.advance(out);
-    }
-
-    /// The store has answered `Lookup`.
-    pub(crate) fn looked_up(
-        &mut self,
-        answer: Result<(Head, Vec<Option<Entry>>), String>,
-        now: u64,
-        out: &mut Vec<LaneEffect>,
-    ) {
-        let batch = match std::mem::replace(&mut self.step, Step::Idle) {
-            Step::LookingUp(batch) => batch,
-            Step::Seeking(actor, key) => return self.sought((actor, key), answer, now, out),
-            other => {
-                self.step = other;
-                return;
-            }
-        };
-        let Ok((head, found)) = answer else {
-            return self.pause(now, Then::LookUp(batch));
-        };
-        out.push(LaneEffect::Reached(head));
-        self.loaded.clear();
-        // Only keys stood against the batch: the picture is right again with its old head.
-        match &mut self.state {
-            Some(state) if head == batch.base && !batch.changes_room => state.head = batch.base,
-            _ => self.state = None,
-        }
-        let lost_the_place = found.iter().all(Option::is_none);
-        let mut again = Vec::new();
-        for ((mut one, proposed), found) in batch
-            .waiting
-            .into_iter()
-            .zip(batch.entries.iter())
-            .zip(found)
-        {
-            match found {
-                None => again.push(one),
-                Some(entry) if entry.digest == proposed.digest => {
-                    // The same place and id: it is this very try, whose answer was lost.
-                    let duplicate = entry != *proposed;
-                    let made = made_of(&entry.change);
-                    one.answer(Ok(Outcome { duplicate, made }), out);
-                }
-                Some(_) => one.answer(Err(Code::ClientIdConflict.into()), out),
-            }
-        }
-        for one in again.into_iter().rev() {
-            self.queue.push_front(one);
-        }
-        if lost_the_place {
-            self.tries += 1;
-            let millis = (self.queue.front().map_or(0, |one| one.draft.digest())
-                % (4 << self.tries.min(6)))
-            .max(1);
-            self.step = Step::Pausing {
-                until: now + millis,
-                then: Then::Open,
-            };
-        } else {
-            self.advance(out);
-        }
-    }
-}
-
-/// What comes of the drafts that wait.
-enum Next {
-    Batch(Batch),
-    /// The first one is about to be answered without an entry: find out whether it has one, and whether the picture
-    /// is the head's.
-    Seek(UserId, ClientId),
-    /// All were answered.
-    Nothing,
-}
-
-/// Takes drafts from the front of the queue as long as they can stand in one batch.
-fn make_batch(
-    state: &mut RoomState,
-    loaded: &mut Loaded,
-    queue: &mut VecDeque<Waiting>,
-    out: &mut Vec<LaneEffect>,
-) -> Next {
-    let base = state.head;
-    let (mut entries, mut waiting, mut made) = (Vec::<Entry>::new(), Vec::new(), Vec::new());
-    let mut changes_room = false;
-    while entries.len() < BATCH_MAX
-        && let Some(mut one) = queue.pop_front()
-    {
-        let draft = &one.draft;
-        // The same key twice in one batch: the second waits for the first, and is then found by it.
-        if entries
-            .iter()
-            .any(|entry| entry.actor == draft.actor && entry.key == draft.key)
-        {
-            queue.push_front(one);
-            break;
-        }
-        match state.admit(draft, loaded) {
-            Err(_) | Ok(Granted::Already(_)) if !entries.is_empty() => {
-                // Judged on entries that are not stored yet: judge again when they are.
-                queue.push_front(one);
-                break;
-            }
-            Err(_) | Ok(Granted::Already(_)) if !one.told && !one.sought => {
-                let seek = Next::Seek(draft.actor, draft.key);
-                queue.push_front(one);
-                return seek;
-            }
-            Err(problem) => one.answer(Err(problem), out),
-            Ok(Granted::Already(made)) => {
-                let duplicate = false;
-                one.answer(Ok(Outcome { duplicate, made }), out);
-            }
-            Ok(Granted::Change(change, granted)) => {
-                if state.head.seq >= SEQ_MAX {
-                    let full = Problem::because(Code::RoomFull, "the room's log is full");
-                    one.answer(Err(full), out);
-                    continue;
-                }
-                changes_room |= RoomState::is_changed_by(&change);
-                let said = matches!(*change, protocol::entry::Change::Said { .. });
-                let entry = Entry {
-                    seq: state.head.seq + 1,
-                    n: state.head.n + u64::from(said),
-                    at: draft.at,
-                    actor: draft.actor,
-                    key: draft.key,
-                    digest: draft.digest(),
-                    change: *change,
-                };
-                state.apply(&entry);
-                authority::follow(loaded, &entry);
-                entries.push(entry);
-                made.push(granted);
-                waiting.push(one);
-            }
-        }
-    }
-    if entries.is_empty() {
-        return Next::Nothing;
-    }
-    Next::Batch(Batch {
-        base,
-        entries: entries.into(),
-        waiting,
-        made,
-        changes_room,
-    })
-}
-
-/// What an entry found in the log had made.
-fn made_of(change: &protocol::entry::Change) -> Made {
-    use protocol::entry::Change;
-    match change {
-        Change::Said { message } | Change::Edited { message } | Change::Deleted { message } => {
-            Made::Message(message.clone())
-        }
-        Change::Reacted { emoji, count, .. } => Made::Reaction {
-            emoji: emoji.clone(),
-            count: *count,
-        },
-        Change::Joined { member } | Change::MemberChanged { member } => {
-            Made::Member(member.clone())
-        }
-        Change::RoomChanged { room } => Made::Room(room.clone()),
-        Change::Left { .. } | Change::Unbanned { .. } | Change::RoomDeleted => Made::Nothing,
     }
 }
