@@ -209,7 +209,6 @@ impl Sockets {
         connection.outbox.get_or_insert_default().push(frame);
     }
 
-    /// Asks the wheel for the next look this connection needs.
     /// When a connection that has just been heard is pinged: an interval from now and up to a 256th of it later, so that
     /// many are due together and a shard of idle connections wakes for a hundred of them and not for each.
     pub(crate) fn next_beat(&self) -> u64 {
@@ -217,6 +216,7 @@ impl Sockets {
         (self.now + interval).next_multiple_of((interval / 256).max(1))
     }
 
+    /// Asks the wheel for the next look this connection needs.
     pub(crate) fn arm(&mut self, index: u32) {
         let Some(connection) = self.table.get_mut(index) else {
             return;
@@ -271,4 +271,26 @@ fn write_out(
         }
     }
     (total, Ok(()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::ServerConfig;
+    use std::{collections::BTreeSet, sync::Arc};
+
+    #[test]
+    fn pings_are_due_in_groups_never_early_and_at_most_a_256th_late() {
+        let config = ServerConfig::new(([127, 0, 0, 1], 0).into());
+        let interval = config.ping_interval.as_millis() as u64;
+        let mut sockets = Sockets::new(Arc::new(config), 0, Arc::default(), Arc::default());
+        let mut dues = BTreeSet::new();
+        for now in 0..10_000 {
+            sockets.now = now;
+            let late = sockets.next_beat() - (now + interval);
+            assert!(late < interval / 256, "{late} ms late");
+            dues.insert(sockets.next_beat());
+        }
+        assert!(dues.len() < 110, "{} groups in ten seconds", dues.len());
+    }
 }
