@@ -5,6 +5,7 @@ pub mod cluster;
 mod config;
 pub mod contract;
 mod elsewhere;
+mod files;
 pub mod jwks;
 mod metrics;
 mod otlp;

@@ -168,7 +168,7 @@ fn server_config(config: &NodeConfig, listen: &Listen, ports: &Ports) -> io::Res
     server.tick = Some(TICK);
     server.limits.max_payload = protocol::limits::FRAME_BYTES_MAX;
     server.limits.outbox_bytes = config.outbox_bytes;
-    server.limits.connections = config.connections;
+    server.limits.connections = crate::files::connections(config.connections);
     server.limits.rate = ports.settings.limits.then_some(Rate {
         frames: config.frames_per_second as f32,
         bytes: config.frames_per_second as f32 * 4_096.0,
