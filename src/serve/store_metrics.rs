@@ -7,6 +7,8 @@ service::metrics! {
     pub struct StoreMetrics {
         /// Operations on the database that run now, in the driver; 0 for the embedded one.
         operations: Gauge = "chatify_store_operations",
+        /// Operations on the database that were begun; what many say at one time shares them.
+        begun: Counter = "chatify_store_operations_total",
         /// Those of them that were given up at their deadline and still run. Not 0 for long: the database does not answer.
         orphans: Gauge = "chatify_store_orphans",
         /// 1 for the level in force: `full` keeps the whole guarantee; `degraded` means that the database's topology is weak
@@ -22,6 +24,7 @@ impl StoreMetrics {
     pub(super) fn show(&self, stats: Stats) {
         let gauge = |on: bool| if on { 1.0 } else { 0.0 };
         self.operations.set(stats.running as f64);
+        self.begun.absolute(stats.begun);
         self.orphans.set(stats.orphans as f64);
         self.full.set(gauge(!stats.degraded));
         self.degraded.set(gauge(stats.degraded));

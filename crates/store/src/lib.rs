@@ -48,6 +48,8 @@ pub struct Stats {
     pub running: usize,
     /// Those of them that nobody waits for any more: their callers were told at the deadline, or have gone.
     pub orphans: usize,
+    /// All that were begun since the backend was opened.
+    pub begun: u64,
     /// The topology is weak, and that was allowed: acknowledged messages may be lost.
     pub degraded: bool,
 }

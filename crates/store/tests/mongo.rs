@@ -247,6 +247,80 @@ async fn handles_that_race_lose_nothing_and_leave_no_hole() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_many_say_at_once_shares_operations_and_who_fails_fails_alone() {
+    const ROOMS: usize = 120;
+    let url = mongod::database();
+    let mongo = Mongo::open(&url).await.unwrap();
+    let (store, other): (Handle, Handle) = (Arc::new(mongo.clone()), open(&url).await);
+    let (ada, bob) = (user(), user());
+    let mut rooms = Vec::new();
+    for _ in 0..ROOMS {
+        rooms.push(room_of(&store, &[ada, bob]).await);
+    }
+    // Of all those who speak at once: in one room somebody else has spoken, unseen; in one a key was used before; one
+    // was made for another life of the room; one claims a place far beyond; one comes twice.
+    let stranger = rooms[0].clone().said(bob, "first");
+    rooms[0]
+        .append(&other, std::slice::from_ref(&stranger))
+        .await;
+    let used = rooms[1].said(ada, "once");
+    rooms[1].append(&store, std::slice::from_ref(&used)).await;
+    let mut drafts: Vec<_> = rooms
+        .iter()
+        .map(|room| (room.clone(), room.clone().said(ada, "at once")))
+        .collect();
+    (drafts[1].1.key, said_mut(&mut drafts[1].1).client_id) = (used.key, used.key);
+    drafts[2].0.head.epoch.0 ^= 1;
+    drafts[3].1.seq += 10;
+    drafts.push((
+        rooms[4].clone(),
+        rooms[4].clone().said(bob, "the same place"),
+    ));
+
+    let before = mongo.stats().begun;
+    let mut appends = tokio::task::JoinSet::new();
+    for (number, (room, entry)) in drafts.iter().cloned().enumerate() {
+        let store = Arc::clone(&store);
+        appends.spawn(async move { (number, store.append(room.batch(&[entry])).await) });
+    }
+    let mut answers = vec![Ok(()); drafts.len()];
+    while let Some(done) = appends.join_next().await {
+        let (number, answer) = done.unwrap();
+        answers[number] = answer;
+    }
+    let operations = mongo.stats().begun - before;
+    assert!(
+        operations < ROOMS as u64,
+        "{operations} operations for {ROOMS} messages"
+    );
+    assert_eq!(answers[..4], [const { Err(AppendError::Conflict) }; 4]);
+    let (mut both, rest) = (
+        vec![answers[4].clone(), answers[ROOMS].clone()],
+        &answers[5..ROOMS],
+    );
+    both.sort_by_key(Result::is_err);
+    assert_eq!(both, [Ok(()), conflict()]);
+    assert!(rest.iter().all(Result::is_ok), "{rest:?}");
+
+    // What was acknowledged shows to everybody: in the log, in heads, in the sender's marker and not in others'.
+    let ids: Vec<_> = rooms.iter().map(|room| room.id).collect();
+    let heads: std::collections::HashMap<_, _> =
+        other.heads(ids).await.unwrap().into_iter().collect();
+    for (room, (_, entry)) in rooms.iter().zip(&drafts).skip(5) {
+        assert_eq!(heads[&room.id].seq, entry.seq);
+        let log = whole_log(&other, room.id).await;
+        assert_eq!(log.last().map(|last| last.key), Some(entry.key));
+    }
+    let unread = async |user, room| other.room_for(user, room).await.unwrap().unread;
+    for room in &rooms[5..10] {
+        assert_eq!(
+            (unread(ada, room.id).await, unread(bob, room.id).await),
+            (0, 1)
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn members_who_come_and_go_through_two_handles_are_counted_once() {
     let url = mongod::database();
     let handles = [open(&url).await, open(&url).await];

@@ -58,7 +58,8 @@ async fn a_frozen_server_keeps_nobody_beyond_the_deadline_and_nothing_piles_up()
     for mut room in rooms.clone() {
         let store = Arc::clone(&store);
         appends.spawn(async move {
-            let entry = room.said(ada, "into the ice");
+            // Who names somebody has operations of their own.
+            let entry = room.said_to(ada, "into the ice", &[ada]);
             let answer = store.append(room.batch(std::slice::from_ref(&entry))).await;
             (room, entry, answer)
         });
@@ -100,6 +101,60 @@ async fn a_frozen_server_keeps_nobody_beyond_the_deadline_and_nothing_piles_up()
             (head.seq, found[0].as_ref().map(|found| found.entry.seq)),
             (3, Some(3))
         );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn plain_talk_to_a_frozen_server_gathers_in_few_operations_and_hears_in_time() {
+    let server = mongod::Private::start();
+    let options = Options {
+        deadline: Duration::from_secs(2),
+        ..Options::default()
+    };
+    let mongo = Mongo::open_with(&server.database(), options).await.unwrap();
+    let store: Handle = Arc::new(mongo.clone());
+    let ada = user();
+    let mut rooms = Vec::new();
+    for _ in 0..200 {
+        rooms.push(room_of(&store, &[ada]).await);
+    }
+
+    server.freeze();
+    let mut appends = tokio::task::JoinSet::new();
+    for (number, mut room) in rooms.into_iter().enumerate() {
+        let store = Arc::clone(&store);
+        appends.spawn(async move {
+            // Over many groups' time: a slow server gets larger groups and not more of them.
+            tokio::time::sleep(Duration::from_millis(number as u64)).await;
+            let entry = room.said(ada, "into the ice");
+            let answer = store.append(room.batch(std::slice::from_ref(&entry))).await;
+            (room, entry, answer)
+        });
+    }
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let running = mongo.stats().running;
+    assert!((1..=8).contains(&running), "{running}");
+    let mut unsure = Vec::new();
+    while let Some(done) = appends.join_next().await {
+        let (room, entry, answer) = done.unwrap();
+        assert!(
+            matches!(
+                answer,
+                Err(AppendError::Unknown(_) | AppendError::Unavailable(_))
+            ),
+            "{answer:?}"
+        );
+        unsure.push((room, entry));
+    }
+
+    server.thaw();
+    until("the circuit closes", async || mongo.healthy()).await;
+    for (room, entry) in &unsure {
+        insist(&store, room, entry).await;
+    }
+    for (room, _) in &unsure {
+        let log = whole_log(&store, room.id).await;
+        assert_eq!(log.len(), 2, "the joining, and what was said once");
     }
 }
 

@@ -9,7 +9,7 @@ use std::sync::{Mutex, PoisonError};
 use protocol::entry::{Change, Entry};
 use protocol::ids::RoomId;
 use protocol::message::{SEQ_MAX, Seq};
-use protocol::room::Epoch;
+use protocol::room::{Epoch, Head};
 
 use super::Mongo;
 use super::docs::{BATCH_MAX, BatchDoc, EntryDoc, RoomDoc, count, id, key_of, place, stored};
@@ -29,8 +29,8 @@ pub(super) struct Place {
     pub(super) epoch: Epoch,
     pub(super) seq: Seq,
     pub(super) n: u64,
-    pub(super) said: Seq,
-    pub(super) said_in: Seq,
+    /// The room's latest message and the first place of its batch, or zeros; who only heard of a place does not know.
+    pub(super) said: Option<(Seq, Seq)>,
     /// Nothing may follow.
     pub(super) end: bool,
 }
@@ -41,8 +41,7 @@ impl Place {
             epoch,
             seq: 0,
             n: 0,
-            said: 0,
-            said_in: 0,
+            said: Some((0, 0)),
             end: false,
         }
     }
@@ -52,10 +51,13 @@ impl Place {
             epoch: doc.epoch(),
             seq: count(doc.seq)?,
             n: count(doc.n)?,
-            said: count(doc.said)?,
-            said_in: count(doc.said_in)?,
+            said: Some((count(doc.said)?, count(doc.said_in)?)),
             end: doc.deleted,
         })
+    }
+
+    pub(super) fn leads_to(&self, epoch: Epoch, first: Seq) -> bool {
+        self.epoch == epoch && self.seq.checked_add(1) == Some(first)
     }
 }
 
@@ -78,6 +80,21 @@ impl Heads {
             known.clear();
         }
         known.insert(room, place);
+    }
+
+    /// A place that somebody else has said to be acknowledged, if it is beyond what is known.
+    pub(super) fn hear(&self, room: RoomId, head: Head) {
+        let known = self.get(room);
+        if known.is_none_or(|known| known.epoch != head.epoch || known.seq < head.seq) {
+            let place = Place {
+                epoch: head.epoch,
+                seq: head.seq,
+                n: head.n,
+                said: None,
+                end: false,
+            };
+            self.set(room, place);
+        }
     }
 }
 
@@ -127,7 +144,7 @@ pub(super) fn batch_behind(
         (after.seq, after.n) = (entry.seq, entry.n);
         match &entry.change {
             Change::Said { message } => {
-                (after.said, after.said_in) = (entry.seq, first.seq);
+                after.said = Some((entry.seq, first.seq));
                 batch.said_n = Some(stored(entry.n));
                 batch.messages.push(id(message.id.0));
             }
@@ -143,54 +160,65 @@ pub(super) fn batch_behind(
         return unfit("a batch has at most 12 MiB");
     }
     (batch.last, batch.n, batch.end) = (stored(after.seq), stored(after.n), after.end);
-    (batch.said, batch.said_in) = (stored(after.said), stored(after.said_in));
+    let (said, said_in) = after.said.ok_or(AppendError::Conflict)?;
+    (batch.said, batch.said_in) = (stored(said), stored(said_in));
     Ok(batch)
 }
 
+/// Why a batch is refused whose place is taken, or that has none: what cannot be stored anywhere is told as such.
+pub(super) fn no_place(room: RoomId, epoch: Epoch, entries: &[Entry]) -> AppendError {
+    let nowhere = Place {
+        seq: entries
+            .first()
+            .map_or(0, |entry| entry.seq)
+            .saturating_sub(1),
+        ..Place::empty(epoch)
+    };
+    match batch_behind(&nowhere, room, entries) {
+        Err(unfit @ AppendError::Unavailable(_)) => unfit,
+        _ => AppendError::Conflict,
+    }
+}
+
+/// What this process knows about the place of a batch.
+pub(super) enum Whereabouts {
+    /// It would follow this one.
+    Behind(Place),
+    /// Something is there already.
+    Taken,
+    /// The store must be asked.
+    Unknown,
+}
+
 impl Mongo {
-    pub(super) async fn append_batch(&self, batch: Append) -> Result<(), AppendError> {
-        let call = self.call();
+    /// Appends one batch by operations of its own.
+    pub(super) async fn append_alone(&self, call: &Call, batch: Append) -> Result<(), AppendError> {
         let Append {
             room,
             epoch,
             entries,
         } = batch;
-        let first = entries.first().map_or(0, |entry| entry.seq);
-        let before = match self.place_before(&call, room, epoch, first).await {
+        let before = match self.place_before(call, room, epoch, &entries).await {
             Ok(Some(place)) => place,
-            // What cannot be stored anywhere is told as such; what has no place here is a conflict.
-            Ok(None) => {
-                let nowhere = Place {
-                    seq: first.saturating_sub(1),
-                    ..Place::empty(epoch)
-                };
-                return Err(match batch_behind(&nowhere, room, &entries) {
-                    Err(unfit @ AppendError::Unavailable(_)) => unfit,
-                    _ => AppendError::Conflict,
-                });
-            }
+            Ok(None) => return Err(no_place(room, epoch, &entries)),
             // Nothing was sent that changes anything.
             Err(error) => return Err(AppendError::Unavailable(error.to_string())),
         };
         let batch = batch_behind(&before, room, &entries)?;
-        match self.insert_batch(&call, &batch).await {
+        match self.insert_batch(call, &batch).await {
             Ok(()) => {}
-            Err(Failure::Duplicate) => return Err(AppendError::Conflict),
-            Err(Failure::Away(why)) => return Err(AppendError::Unavailable(why)),
-            Err(Failure::Lost(why) | Failure::Corrupt(why)) => {
-                return Err(AppendError::Unknown(why));
-            }
+            Err(failure) => return Err(failure.of_append()),
         }
         // Stored, and acknowledged when it shows in every reading. Until then whoever looks the keys up does the rest.
         let unknown = |error: StoreError| AppendError::Unknown(error.to_string());
         let moved = self
-            .project(&call, room, &batch, false)
+            .project(call, room, &batch, false)
             .await
             .map_err(unknown)?;
         if moved {
             self.heads.set(room, end_of(&batch).map_err(unknown)?);
         } else {
-            self.caught_up(&call, room).await.map_err(unknown)?;
+            self.caught_up(call, room).await.map_err(unknown)?;
         }
         Ok(())
     }
@@ -207,10 +235,9 @@ impl Mongo {
         call: &Call,
         room: RoomId,
         epoch: Epoch,
-        first: Seq,
+        entries: &[Entry],
     ) -> Result<Option<Place>, StoreError> {
-        let fits = |place: &Place| place.epoch == epoch && place.seq.checked_add(1) == Some(first);
-        if let Some(place) = self.heads.get(room).filter(fits) {
+        if let Whereabouts::Behind(place) = self.whereabouts(room, epoch, entries) {
             return Ok(Some(place));
         }
         let doc = match self.caught_up(call, room).await {
@@ -220,7 +247,25 @@ impl Mongo {
         };
         let place = Place::of_room(&doc)?;
         self.heads.set(room, place);
-        Ok(Some(place).filter(fits))
+        let first = entries.first().map_or(0, |entry| entry.seq);
+        Ok(Some(place).filter(|place| place.leads_to(epoch, first)))
+    }
+
+    /// Without asking. A place that is known never turns false, so a taken one stays taken.
+    pub(super) fn whereabouts(&self, room: RoomId, epoch: Epoch, entries: &[Entry]) -> Whereabouts {
+        let first = entries.first().map_or(0, |entry| entry.seq);
+        let says = |entry: &Entry| matches!(entry.change, Change::Said { .. });
+        match self.heads.get(room) {
+            // What is silent must name the room's latest message.
+            Some(place)
+                if place.leads_to(epoch, first)
+                    && (place.said.is_some() || entries.iter().any(says)) =>
+            {
+                Whereabouts::Behind(place)
+            }
+            Some(place) if place.epoch == epoch && place.seq >= first => Whereabouts::Taken,
+            _ => Whereabouts::Unknown,
+        }
     }
 }
 
@@ -229,8 +274,7 @@ pub(super) fn end_of(batch: &BatchDoc) -> Result<Place, StoreError> {
         epoch: Epoch(batch.epoch.cast_unsigned()),
         seq: count(batch.last)?,
         n: count(batch.n)?,
-        said: count(batch.said)?,
-        said_in: count(batch.said_in)?,
+        said: Some((count(batch.said)?, count(batch.said_in)?)),
         end: batch.end,
     })
 }

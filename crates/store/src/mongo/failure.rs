@@ -3,9 +3,9 @@
 //! Never a word of an error's text decides. A write is "not done" only when it never left this process; everything else
 //! that is no answer of the server is "perhaps", whatever it looks like.
 
-use mongodb::error::{Error, ErrorKind, WriteFailure};
+use mongodb::error::{Error, ErrorKind, InsertManyError, WriteFailure};
 
-use crate::StoreError;
+use crate::{AppendError, StoreError};
 
 /// A place, a key or a name is taken: the one error of a write that is an answer.
 const DUPLICATE_KEY: i32 = 11_000;
@@ -74,6 +74,15 @@ impl Failure {
         }
     }
 
+    /// For the insert of a batch.
+    pub(super) fn of_append(self) -> AppendError {
+        match self {
+            Self::Away(why) => AppendError::Unavailable(why),
+            Self::Lost(why) | Self::Corrupt(why) => AppendError::Unknown(why),
+            Self::Duplicate => AppendError::Conflict,
+        }
+    }
+
     /// For a read, which changes nothing.
     pub(super) fn of_read(self) -> StoreError {
         match self {
@@ -82,6 +91,32 @@ impl Failure {
             Self::Corrupt(why) => StoreError::Corrupt(why),
         }
     }
+}
+
+/// What a server that answered said of each of so many inserts.
+pub(super) fn of_each(
+    refused: Option<&InsertManyError>,
+    inserts: usize,
+) -> Vec<Result<(), Failure>> {
+    let Some(refused) = refused else {
+        return vec![Ok(()); inserts];
+    };
+    // That no majority is known to have them says nothing against any of them.
+    let rest = refused
+        .write_concern_error
+        .as_ref()
+        .map_or(Ok(()), |error| Err(Failure::Lost(error.message.clone())));
+    let mut each = vec![rest; inserts];
+    for error in refused.write_errors.iter().flatten() {
+        let failure = match error.code {
+            DUPLICATE_KEY => Failure::Duplicate,
+            _ => Failure::Lost(error.message.clone()),
+        };
+        if let Some(one) = each.get_mut(error.index) {
+            *one = Err(failure);
+        }
+    }
+    each
 }
 
 #[cfg(test)]

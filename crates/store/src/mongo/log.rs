@@ -25,6 +25,10 @@ impl Log for Mongo {
         Box::pin(self.append_batch(batch))
     }
 
+    fn heard(&self, room: RoomId, head: Head) {
+        self.heads.hear(room, head);
+    }
+
     fn lookup(
         &self,
         room: RoomId,

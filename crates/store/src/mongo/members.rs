@@ -136,21 +136,28 @@ impl Mongo {
         room: RoomId,
         entries: &[Entry],
     ) -> Result<(), StoreError> {
-        for run in runs(entries) {
-            let filter = doc! {
-                "_id": pair(room.0, run.actor.0),
-                "here": true,
-                "read_n": { "$gte": stored(run.first_n) - 1, "$lt": stored(run.last_n) },
-            };
-            let change: Document =
-                doc! { "$set": { "read_seq": stored(run.seq), "read_n": stored(run.last_n) } };
-            let members = self.db.members.clone();
-            call.write(async move { members.update_one(filter, change).await.map(drop) })
-                .await
-                .map_err(Failure::of_write)?;
-        }
-        Ok(())
+        let moves = markers(room, entries).collect();
+        self.update_all(call, &self.db.members, moves)
+            .await
+            .map(drop)
     }
+}
+
+/// What moves the markers of those who speak: which document, and how. Of one person's at most one applies, the one whose
+/// run begins where the marker stands, and after it none does: they may be carried out in any order.
+pub(super) fn markers(
+    room: RoomId,
+    entries: &[Entry],
+) -> impl Iterator<Item = (Document, Document)> {
+    runs(entries).into_iter().map(move |run| {
+        let filter = doc! {
+            "_id": pair(room.0, run.actor.0),
+            "here": true,
+            "read_n": { "$gte": stored(run.first_n) - 1, "$lt": stored(run.last_n) },
+        };
+        let change = doc! { "$set": { "read_seq": stored(run.seq), "read_n": stored(run.last_n) } };
+        (filter, change)
+    })
 }
 
 /// Messages of one person with no other's between them.

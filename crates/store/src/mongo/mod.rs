@@ -19,6 +19,8 @@
 //! **The projections** (members, versions, mentions, read markers, the room's own document) follow the log batch by
 //! batch: see `project`. What is acknowledged or shown is projected first.
 //!
+//! **Together.** What many rooms' people say at one time goes to the server as one: see `together`.
+//!
 //! **Operations** never outlive a bound and never keep a caller beyond a deadline: see `ops`.
 
 mod append;
@@ -32,6 +34,7 @@ mod erase;
 mod facts;
 mod failure;
 mod forward;
+mod group;
 mod history;
 mod lists;
 mod log;
@@ -45,7 +48,9 @@ mod read;
 mod rooms;
 mod schema;
 mod seed;
+mod together;
 mod topology;
+mod updates;
 mod users;
 mod versions;
 mod whole;
@@ -58,6 +63,7 @@ use self::append::Heads;
 use self::ops::{Call, Ops};
 pub use self::options::Options;
 use self::schema::Collections;
+use self::together::Together;
 use crate::{Answer, Future, SeedBatch, Stats, Store, StoreError};
 
 /// One database, shared with other processes. Cheap to clone.
@@ -67,6 +73,7 @@ pub struct Mongo {
     ops: Ops,
     db: Collections,
     heads: Arc<Heads>,
+    together: Arc<Together>,
     degraded: bool,
 }
 
@@ -100,6 +107,7 @@ impl Mongo {
             ops,
             db: Collections::of(&database),
             heads: Arc::default(),
+            together: Arc::default(),
             degraded,
         })
     }
@@ -119,6 +127,7 @@ impl Store for Mongo {
         Stats {
             running,
             orphans,
+            begun: self.ops.begun(),
             degraded: self.degraded,
         }
     }

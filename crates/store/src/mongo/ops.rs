@@ -4,15 +4,20 @@
 //! timeout of its own for an answer. So an operation runs in a task to its end; at the deadline its caller is told and
 //! the task goes on alone, an orphan, counted and within the same bound as all others. When the bound is reached, or
 //! while the circuit is open, nothing is begun: `Away`, at once, and memory stays flat.
+//!
+//! The tasks run where the store was opened, as the driver's own do: a caller is woken once for an answer, and not for
+//! each step on the way to it.
 
 use std::future::Future;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use mongodb::Client;
 use mongodb::bson::doc;
+use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::task::TaskTracker;
 
@@ -32,11 +37,13 @@ pub(super) struct Ops(Arc<Shared>);
 struct Shared {
     client: Client,
     tracker: TaskTracker,
+    runtime: Handle,
     slots: Arc<Semaphore>,
     probes: Arc<Semaphore>,
     circuit: Circuit,
     closed: AtomicBool,
     running: AtomicUsize,
+    begun: AtomicU64,
     orphans: AtomicUsize,
     deadline: Duration,
 }
@@ -46,11 +53,13 @@ impl Ops {
         Self(Arc::new(Shared {
             client,
             tracker: TaskTracker::new(),
+            runtime: Handle::current(),
             slots: Arc::new(Semaphore::new(operations_max)),
             probes: Arc::new(Semaphore::new(PROBES_MAX)),
             circuit: Circuit::default(),
             closed: AtomicBool::new(false),
             running: AtomicUsize::new(0),
+            begun: AtomicU64::new(0),
             orphans: AtomicUsize::new(0),
             deadline,
         }))
@@ -74,6 +83,10 @@ impl Ops {
             self.0.running.load(Ordering::Relaxed),
             self.0.orphans.load(Ordering::Relaxed),
         )
+    }
+
+    pub(super) fn begun(&self) -> u64 {
+        self.0.begun.load(Ordering::Relaxed)
     }
 
     /// Takes nothing more, waits for what was begun (not for orphans beyond the deadline), and lets the driver go.
@@ -113,7 +126,7 @@ impl Ops {
             return Err(Failure::Away("too much is waiting for mongodb".into()));
         };
         let mut begun = Begun::new(self);
-        let task = shared.tracker.spawn({
+        let task = self.begin({
             let ops = self.clone();
             let over = begun.over();
             async move {
@@ -138,11 +151,23 @@ impl Ops {
         outcome
     }
 
+    /// Runs what belongs to the store beside its callers; a close waits for it.
+    pub(super) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        drop(self.begin(work));
+    }
+
+    fn begin<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> JoinHandle<T> {
+        self.0.tracker.spawn_on(work, &self.0.runtime)
+    }
+
     /// Counts a silence; if that opened the circuit, somebody asks until there is an answer.
     fn silent(&self) {
         if self.0.circuit.silent() {
             let ops = self.clone();
-            self.0.tracker.spawn(async move { ops.probe().await });
+            self.spawn(async move { ops.probe().await });
         }
     }
 
@@ -154,7 +179,7 @@ impl Ops {
                 continue;
             };
             let ops = self.clone();
-            shared.tracker.spawn(async move {
+            self.spawn(async move {
                 let database = ops.0.client.database("admin");
                 // No answer is the expected answer here.
                 if database.run_command(doc! { "ping": 1 }).await.is_ok() {
@@ -182,6 +207,7 @@ struct Over {
 impl Begun {
     fn new(ops: &Ops) -> Self {
         ops.0.running.fetch_add(1, Ordering::Relaxed);
+        ops.0.begun.fetch_add(1, Ordering::Relaxed);
         Self {
             ops: ops.clone(),
             over: Arc::new(AtomicBool::new(false)),
@@ -227,6 +253,11 @@ pub(super) struct Call {
 }
 
 impl Call {
+    /// When it must have answered.
+    pub(super) fn until(&self) -> Instant {
+        self.until
+    }
+
     /// An operation that changes nothing.
     pub(super) async fn read<T, F>(&self, work: F) -> Result<T, StoreError>
     where

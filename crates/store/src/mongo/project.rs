@@ -16,7 +16,7 @@ use protocol::room::{Room, RoomType};
 
 use super::Mongo;
 use super::directory::grams;
-use super::docs::{BatchDoc, id};
+use super::docs::BatchDoc;
 use super::ops::Call;
 use crate::{StoreError, body};
 
@@ -43,12 +43,7 @@ impl Mongo {
         self.project_markers(call, room, &entries).await?;
 
         let mut unset = Document::new();
-        let mut set = doc! {
-            "seq": batch.last,
-            "n": batch.n,
-            "said": batch.said,
-            "said_in": batch.said_in,
-        };
+        let mut set = place_of(batch);
         for entry in &entries {
             settings(entry, &mut set, &mut unset);
         }
@@ -59,13 +54,28 @@ impl Mongo {
         if !unset.is_empty() {
             change.insert("$unset", unset);
         }
-        let before = doc! { "_id": id(room.0), "epoch": batch.epoch, "seq": batch.first - 1 };
+        let before = projected_before(batch);
         let rooms = self.db.rooms.clone();
         let moved = call
             .write(async move { rooms.update_one(before, change).await })
             .await
             .map_err(super::failure::Failure::of_write)?;
         Ok(moved.matched_count == 1)
+    }
+}
+
+/// The room's document as it is when all before a batch is projected.
+pub(super) fn projected_before(batch: &BatchDoc) -> Document {
+    doc! { "_id": batch.room, "epoch": batch.epoch, "seq": batch.first - 1 }
+}
+
+/// How far the projections are with a batch.
+pub(super) fn place_of(batch: &BatchDoc) -> Document {
+    doc! {
+        "seq": batch.last,
+        "n": batch.n,
+        "said": batch.said,
+        "said_in": batch.said_in,
     }
 }
 
