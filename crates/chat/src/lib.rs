@@ -397,14 +397,21 @@ pub enum Effect {
         /// The event.
         frame: Frame,
     },
-    /// An event for every live socket in a room ([`Hub::sockets_in`]).
+    /// The next entries of a room, for every live socket in it ([`Hub::sockets_in`]).
     Deliver {
+        /// The room's slot in this hub.
+        slot: u32,
+        /// Their events, joined.
+        frame: Frame,
+        /// Which entries they are.
+        marks: Vec<Mark>,
+    },
+    /// A short-lived event for every live socket in a room: dropped for one that lags.
+    Pass {
         /// The room's slot in this hub.
         slot: u32,
         /// The event.
         frame: Frame,
-        /// Which entry it is; `None` for what is short-lived, which may be dropped for a socket that lags.
-        mark: Option<Mark>,
     },
     /// The answer to a socket's event.
     Ack {

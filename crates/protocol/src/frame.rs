@@ -1,6 +1,7 @@
 //! An outgoing Engine.IO message, encoded once and shared by every receiver: the WebSocket head and the text
 //! lie in one `Bytes`, so that a broadcast costs one reference count a member.
-//! Promises: `wire()` is one whole, unmasked, final WebSocket frame. Never holds anything per receiver.
+//! Promises: `wire()` is one whole, unmasked, final WebSocket frame, or several of them ([`Frame::joined`]). Never holds
+//! anything per receiver.
 
 use bytes::Bytes;
 use serde::Serialize;
@@ -98,6 +99,36 @@ impl Frame {
         draft.seal(OPCODE_BINARY)
     }
 
+    /// Several frames as one: whoever gets them all keeps one thing instead of many, and writes one stretch of bytes.
+    /// [`Frame::text`] and its like speak of the first; [`Frame::parts`] gives each.
+    ///
+    /// # Panics
+    /// When there are none.
+    pub fn joined<'a>(frames: impl Iterator<Item = &'a Frame> + Clone) -> Frame {
+        let bytes = frames.clone().map(|frame| frame.wire.len()).sum();
+        assert!(bytes > 0, "nothing was joined");
+        let mut wire = Vec::with_capacity(bytes);
+        for frame in frames {
+            wire.extend_from_slice(&frame.wire);
+        }
+        Frame {
+            wire: Bytes::from(wire),
+        }
+    }
+
+    /// What was joined, one by one; a frame that was not is its own only part.
+    pub fn parts(&self) -> impl Iterator<Item = Frame> + use<> {
+        let mut rest = self.wire.clone();
+        std::iter::from_fn(move || {
+            if rest.is_empty() {
+                return None;
+            }
+            let (head, payload) = lengths(&rest);
+            let wire = rest.split_to(head + payload);
+            Some(Frame { wire })
+        })
+    }
+
     /// The whole WebSocket frame, head included, as it goes onto the socket.
     pub fn wire(&self) -> &Bytes {
         &self.wire
@@ -115,12 +146,8 @@ impl Frame {
 
     /// The payload without the WebSocket head.
     pub fn payload(&self) -> &[u8] {
-        let head = match self.wire[1] {
-            126 => 4,
-            127 => 10,
-            _ => 2,
-        };
-        &self.wire[head..]
+        let (head, payload) = lengths(&self.wire);
+        &self.wire[head..head + payload]
     }
 
     /// The Engine.IO packet as text, for long-polling; empty for a binary message.
@@ -129,6 +156,19 @@ impl Frame {
             return "";
         }
         std::str::from_utf8(self.payload()).unwrap_or_default()
+    }
+}
+
+/// How long the head and the payload of the first frame are.
+fn lengths(wire: &[u8]) -> (usize, usize) {
+    match wire[1] {
+        126 => (4, usize::from(u16::from_be_bytes([wire[2], wire[3]]))),
+        127 => {
+            let mut length = [0; 8];
+            length.copy_from_slice(&wire[2..10]);
+            (10, u64::from_be_bytes(length) as usize)
+        }
+        short => (2, usize::from(short)),
     }
 }
 
@@ -259,6 +299,21 @@ mod tests {
         assert_eq!(frame.wire()[0], 0x82);
         assert_eq!(frame.payload(), [1, 2, 255]);
         assert_eq!(frame.text(), "");
+    }
+
+    #[test]
+    fn what_was_joined_comes_apart_again() {
+        let frames = [
+            Frame::packet(&"x".repeat(125)),
+            Frame::binary(&[1, 2, 255]),
+            Frame::packet(&"y".repeat(126)),
+            Frame::packet(&"z".repeat(70_000)),
+            Frame::packet("2"),
+        ];
+        let joined = Frame::joined(frames.iter());
+        assert_eq!(joined.parts().collect::<Vec<_>>(), frames);
+        assert_eq!(joined.text(), frames[0].text());
+        assert_eq!(frames[3].parts().collect::<Vec<_>>(), [frames[3].clone()]);
     }
 
     #[test]

@@ -66,7 +66,7 @@ impl Outbox {
     /// All of it as one long-polling payload, and empties it. Control frames have no place there.
     pub(crate) fn take_payload(&mut self) -> String {
         let mut payload = String::with_capacity(self.bytes + self.frames.len());
-        for frame in self.frames.drain(..) {
+        for frame in self.frames.drain(..).flat_map(|frame| frame.parts()) {
             if frame.is_control() {
                 continue;
             }
@@ -120,8 +120,9 @@ mod tests {
         let mut outbox = Outbox::default();
         outbox.push(Frame::message("a"));
         outbox.push(Frame::control(vec![0x8a, 0]));
-        outbox.push(Frame::binary(&[1, 2, 3, 4]));
-        assert_eq!(outbox.take_payload(), "4a\x1ebAQIDBA==");
+        let others = [Frame::binary(&[1, 2, 3, 4]), Frame::message("b")];
+        outbox.push(Frame::joined(others.iter()));
+        assert_eq!(outbox.take_payload(), "4a\x1ebAQIDBA==\x1e4b");
         assert_eq!((outbox.bytes(), outbox.frames()), (0, 0));
     }
 

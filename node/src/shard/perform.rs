@@ -33,20 +33,15 @@ impl Shard {
             Effect::Send { conn, frame } | Effect::Ack { conn, frame } => {
                 sockets.send(socket(conn), frame);
             }
-            Effect::Deliver {
-                slot,
-                frame,
-                mark: Some(mark),
-            } => {
+            Effect::Deliver { slot, frame, marks } => {
                 let count = sockets.broadcast_slots(self.hub.sockets_in(slot), &frame);
-                self.shared.metrics.deliveries.increment(count as u64);
-                self.timing.delivered(mark, count);
+                let deliveries = count * marks.len();
+                self.shared.metrics.deliveries.increment(deliveries as u64);
+                for mark in marks {
+                    self.timing.delivered(mark, count);
+                }
             }
-            Effect::Deliver {
-                slot,
-                frame,
-                mark: None,
-            } => {
+            Effect::Pass { slot, frame } => {
                 for index in self.hub.sockets_in(slot) {
                     if let Some(conn) = self.hub.socket_at(*index) {
                         sockets.send_volatile(socket(conn), frame.clone());

@@ -113,11 +113,7 @@ impl Hub {
             },
         };
         let frame = Frame::event(event.name(), &event);
-        out.push(Effect::Deliver {
-            slot,
-            frame,
-            mark: None,
-        });
+        out.push(Effect::Pass { slot, frame });
     }
 
     pub(super) fn told(&mut self, user: UserId, told: Told, out: &mut Vec<Effect>) {

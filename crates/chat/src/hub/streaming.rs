@@ -3,12 +3,16 @@
 //! **The promise to a socket in a room:** strictly the next `seq`, each once, from where its client stands; nothing
 //! above its user's removal.
 
+use protocol::frame::Frame;
 use protocol::ids::RoomId;
 use protocol::message::Seq;
 
 use super::Hub;
 use crate::lag::{Lag, Need};
 use crate::{ConnId, Effect, HomeCommand, Passage, Turn};
+
+/// Bytes of events that are joined: what one write takes, and far below what an outbox may hold.
+const JOINED_BYTES: usize = 16 * 1_024;
 
 impl Hub {
     /// The next entries of a room.
@@ -31,13 +35,6 @@ impl Hub {
             };
             local.position = Some(turn.seq);
             local.remember(turn);
-            if !local.live.is_empty() {
-                out.push(Effect::Deliver {
-                    slot,
-                    frame: turn.frame.clone(),
-                    mark: Some(turn.mark),
-                });
-            }
             let ended = self.ended_by(slot, turn.passage);
             for conn in ended {
                 // Deliveries are carried out when it is gone already: what was still for it is sent to it alone.
@@ -52,6 +49,13 @@ impl Hub {
                     _ => self.leave(conn, slot, out),
                 }
             }
+        }
+        if self
+            .local
+            .get(slot)
+            .is_some_and(|local| !local.live.is_empty())
+        {
+            deliver(slot, turns, out);
         }
         self.bring_all_up(slot, out);
     }
@@ -234,5 +238,27 @@ impl Hub {
             self.lagging -= usize::from(lagged && extra.lags.is_empty());
             socket.shrink();
         }
+    }
+}
+
+/// Gives the turns to whoever is live in a room, joined, in stretches that a reader who keeps up takes in one go.
+fn deliver(slot: u32, mut turns: &[Turn], out: &mut Vec<Effect>) {
+    while !turns.is_empty() {
+        let mut bytes = 0;
+        let fit = turns
+            .iter()
+            .take_while(|turn| {
+                bytes += turn.frame.wire().len();
+                bytes <= JOINED_BYTES
+            })
+            .count();
+        let (now, later) = turns.split_at(fit.max(1));
+        let frame = match now {
+            [one] => one.frame.clone(),
+            many => Frame::joined(many.iter().map(|turn| &turn.frame)),
+        };
+        let marks = now.iter().map(|turn| turn.mark).collect();
+        out.push(Effect::Deliver { slot, frame, marks });
+        turns = later;
     }
 }

@@ -35,9 +35,12 @@ impl World {
                     self.frame_to(site, conn.index, frame);
                 }
             }
-            Effect::Deliver { slot, frame, mark } => {
-                self.deliver(site, slot, frame, mark.is_none())
+            Effect::Deliver { slot, frame, .. } => {
+                for one in frame.parts() {
+                    self.deliver(site, slot, one, false);
+                }
             }
+            Effect::Pass { slot, frame } => self.deliver(site, slot, frame, true),
             // The shell lets the connection in; the frames that follow tell the client.
             Effect::Accept { .. } => {}
             Effect::Close { conn, why } => self.close(site, conn, why),

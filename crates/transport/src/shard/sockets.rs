@@ -134,7 +134,7 @@ impl Sockets {
     /// As [`Sockets::broadcast`] to main namespaces by [`SocketId::slot`]. A slot must be forgotten at
     /// `on_disconnect`, or the frame goes to the next one who lives there.
     pub fn broadcast_slots(&mut self, slots: &[u32], frame: &Frame) -> usize {
-        slots
+        let sent = slots
             .iter()
             .filter(|slot| {
                 let connected = self.table.get(**slot).is_some_and(|connection| {
@@ -142,7 +142,9 @@ impl Sockets {
                 });
                 connected && self.push(**slot, frame) == Sent::Queued
             })
-            .count()
+            .count();
+        self.tally.frames_out += ((frame.parts().count() - 1) * sent) as u64;
+        sent
     }
 
     /// Sends a frame that is worth nothing later: dropped when this client has not taken what went before.
