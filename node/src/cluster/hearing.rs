@@ -8,7 +8,10 @@ use std::time::Duration;
 
 use bus::hints::BusEvent;
 use chat::{Input, Passing, PersonCommand, Told, home_of};
+use protocol::entry::Change;
 use protocol::envelope::{Envelope, Topic};
+use protocol::room::Head;
+use store::Store;
 use tracing::warn;
 use transport::ShardHandle;
 
@@ -20,11 +23,17 @@ use crate::shard::Mail;
 const CATCH_UP: Duration = Duration::from_millis(20);
 
 /// Until the bus is closed.
-pub(super) async fn hear(line: Arc<Line>, shards: Vec<ShardHandle<Mail>>, said: Said) {
+pub(super) async fn hear(
+    line: Arc<Line>,
+    store: Arc<dyn Store>,
+    shards: Vec<ShardHandle<Mail>>,
+    said: Said,
+) {
     let mut events = line.events();
     let mut ears = Ears {
         behind: vec![false; shards.len()],
         shards,
+        store,
         line,
         said,
     };
@@ -52,6 +61,8 @@ struct Ears {
     /// Shards that have lost something and were not told yet.
     behind: Vec<bool>,
     line: Arc<Line>,
+    /// Told of what is acknowledged elsewhere.
+    store: Arc<dyn Store>,
     said: Said,
 }
 
@@ -91,6 +102,12 @@ impl Ears {
     fn hear(&mut self, envelope: Envelope) {
         match envelope {
             Envelope::Grown { hint } => {
+                if let Some(last) = hint.entries.last()
+                    && !matches!(last.change, Change::RoomDeleted)
+                {
+                    let (epoch, seq, n) = (hint.head.epoch, last.seq, last.n);
+                    self.store.heard(hint.room, Head { epoch, seq, n });
+                }
                 self.tell_home(hint.room.as_u128(), Input::Hint(hint));
             }
             Envelope::Typing { room, user, active } => {

@@ -93,7 +93,8 @@ async fn a_shard_that_lost_something_is_told_so_as_soon_as_it_can_be() {
     let (said, mut heard) = revocations::channel();
     bus.watch(Topic::Room(ROOM));
     bus.watch(Topic::Everyone);
-    let hearing = hearing::hear(line, server.shards().to_vec(), said);
+    let store = store::open("sqlite::memory:").await.unwrap();
+    let hearing = hearing::hear(line, store, server.shards().to_vec(), said);
     let test = async {
         let sent = 10 * MAILBOX;
         for n in 0..sent {

@@ -115,7 +115,8 @@ impl Tasks {
             });
         };
         let all = shards.to_vec();
-        spawn("bus", Box::pin(hearing::hear(at_bus, all, said)));
+        let store = ports.store.clone();
+        spawn("bus", Box::pin(hearing::hear(at_bus, store, all, said)));
         spawn("canary", Box::pin(canary::sing(at_canary)));
         let all = shards.to_vec();
         spawn("beats", Box::pin(beat::beat(at_roster, all)));

@@ -144,6 +144,11 @@ impl Home {
                 turns.push(turn);
             }
         }
+        if let Some(busy) = &mut self.busy {
+            let mut effects = Vec::new();
+            busy.lane.heard(now.mono, &mut effects);
+            self.perform(now, effects, doing);
+        }
         if let Some(millis) = self.timeline.repaired() {
             doing.out.push(Effect::Gap(Gap::Repaired { millis }));
         }

@@ -299,9 +299,12 @@ impl Home {
             return;
         }
         let mut effects = Vec::new();
+        let hears = doing.ways.cluster && self.hubs != 0;
         match answer {
             StoreAnswer::Opened(answer) => busy.lane.opened(answer, now.mono, &mut effects),
-            StoreAnswer::Appended(answer) => busy.lane.appended(answer, now.mono, &mut effects),
+            StoreAnswer::Appended(answer) => {
+                busy.lane.appended(answer, (now.mono, hears), &mut effects)
+            }
             StoreAnswer::LookedUp(answer) => busy.lane.looked_up(answer, now.mono, &mut effects),
             StoreAnswer::Messages(answer) => {
                 let asked = std::mem::take(&mut busy.asked);

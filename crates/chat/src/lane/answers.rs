@@ -28,7 +28,7 @@ impl Lane {
                 out.push(LaneEffect::Reached(opened.head));
                 self.state = Some(RoomState::new(*opened));
                 self.loaded.clear();
-                self.advance(out);
+                self.advance(now, out);
             }
             Ok(None) => {
                 for mut one in self.queue.drain(..) {
@@ -54,17 +54,17 @@ impl Lane {
         match answer {
             Ok(messages) => {
                 self.loaded.extend(ids.iter().copied().zip(messages));
-                self.advance(out);
+                self.advance(now, out);
             }
             Err(_) => self.pause(now, Then::Open),
         }
     }
 
-    /// The store has answered `Append`.
+    /// The store has answered `Append`. `hears` when hints of the room reach this node.
     pub(crate) fn appended(
         &mut self,
         answer: Result<(), AppendFailed>,
-        now: u64,
+        (now, hears): (u64, bool),
         out: &mut Vec<LaneEffect>,
     ) {
         let Step::Appending(mut batch) = std::mem::replace(&mut self.step, Step::Idle) else {
@@ -81,12 +81,12 @@ impl Lane {
                     one.answer(Ok(Outcome { duplicate, made }), out);
                 }
                 out.push(LaneEffect::Committed(batch.entries, accepted));
-                self.advance(out);
+                self.advance(now, out);
             }
             Err(AppendFailed::Conflict) => {
                 // A prefix may be stored and not yet be read: only a success or a find makes this certain again.
                 batch.waiting.iter_mut().for_each(|one| one.unclear = true);
-                self.look_up(batch, out);
+                self.lost(batch, (now, hears), out);
             }
             Err(AppendFailed::Unavailable) if !batch.waiting.iter().any(|one| one.unclear) => {
                 // Certain: nothing of it is stored. The picture was moved ahead and is taken anew.
@@ -138,7 +138,7 @@ impl Lane {
             self.state = None;
             self.loaded.clear();
         }
-        self.advance(out);
+        self.advance(now, out);
     }
 
     /// The store has answered `Lookup`.
@@ -190,15 +190,9 @@ impl Lane {
         }
         if lost_the_place {
             self.tries += 1;
-            let millis = (self.queue.front().map_or(0, |one| one.draft.digest())
-                % (4 << self.tries.min(6)))
-            .max(1);
-            self.step = Step::Pausing {
-                until: now + millis,
-                then: Then::Open,
-            };
+            self.stand_back(now);
         } else {
-            self.advance(out);
+            self.advance(now, out);
         }
     }
 }

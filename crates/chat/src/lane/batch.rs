@@ -23,6 +23,8 @@ pub(super) struct Batch {
     pub(super) entries: Arc<[Entry]>,
     pub(super) waiting: Vec<Waiting>,
     pub(super) made: Vec<Made>,
+    /// When the store was asked to take it, the last time.
+    pub(super) sent: u64,
     /// It changes members or settings, so that the picture cannot be taken back by its head alone.
     pub(super) changes_room: bool,
 }
@@ -108,6 +110,7 @@ pub(super) fn make_batch(
         entries: entries.into(),
         waiting,
         made,
+        sent: 0,
         changes_room,
     })
 }

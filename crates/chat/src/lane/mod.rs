@@ -6,6 +6,7 @@
 
 mod answers;
 mod batch;
+mod losing;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -20,6 +21,7 @@ use crate::lately::Lately;
 use crate::{Origin, Outcome, StoreQuestion};
 use answers::made_of;
 use batch::{BATCH_MAX, Batch, Next, make_batch};
+use losing::Overheard;
 
 /// Drafts that wait in one room: 20 members' bursts; beyond it the room is refused by name.
 const QUEUE_MAX: usize = 1_024;
@@ -74,6 +76,11 @@ enum Step {
     Loading,
     Appending(Batch),
     LookingUp(Batch),
+    /// Its place seems to be taken: by what, a hint will say, or else the store is asked.
+    Hearing {
+        until: u64,
+        batch: Batch,
+    },
     /// The first draft of the queue is to be answered without an entry, by a picture that may be old.
     Seeking(UserId, ClientId),
     /// A pause before the next try of what was unclear.
@@ -119,6 +126,8 @@ pub(crate) struct Lane {
     tries: u32,
     /// What was acknowledged last.
     lately: Lately,
+    /// What others have put behind the place that our batch follows.
+    overheard: Overheard,
 }
 
 impl Default for Lane {
@@ -130,6 +139,7 @@ impl Default for Lane {
             step: Step::Idle,
             tries: 0,
             lately: Lately::default(),
+            overheard: Overheard::default(),
         }
     }
 }
@@ -174,7 +184,7 @@ impl Lane {
             sought: false,
             repeats: Vec::new(),
         });
-        self.advance(out);
+        self.advance(now, out);
     }
 
     /// The draft that this one repeats, if it is under way and somebody still waits for it. Were the repeat a draft of its
@@ -183,6 +193,7 @@ impl Lane {
         let batch = match &mut self.step {
             Step::Appending(batch)
             | Step::LookingUp(batch)
+            | Step::Hearing { batch, .. }
             | Step::Pausing {
                 then: Then::Append(batch) | Then::LookUp(batch),
                 ..
@@ -198,10 +209,21 @@ impl Lane {
         })
     }
 
-    /// Another node's entry was delivered here: the picture follows while nothing of ours claims its place.
+    /// Another node's entry was delivered here: the picture follows while nothing of ours claims its place, and else it is
+    /// remembered.
     pub(crate) fn follow(&mut self, entry: &Entry) {
-        if !matches!(self.step, Step::Idle) {
-            return;
+        match &self.step {
+            Step::Idle
+            | Step::Pausing {
+                then: Then::Open, ..
+            } => {}
+            Step::Appending(batch)
+            | Step::Hearing { batch, .. }
+            | Step::Pausing {
+                then: Then::Append(batch),
+                ..
+            } => return self.overheard.note(batch.base, entry),
+            _ => return,
         }
         if let Some(state) = &mut self.state
             && entry.seq == state.head.seq + 1
@@ -214,11 +236,13 @@ impl Lane {
     /// When [`Lane::tick`] has something to do.
     pub(crate) fn deadline(&self) -> Option<u64> {
         let pause = match &self.step {
-            Step::Pausing { until, .. } => Some(*until),
+            Step::Pausing { until, .. } | Step::Hearing { until, .. } => Some(*until),
             _ => None,
         };
         let batch = match &self.step {
-            Step::Appending(batch) | Step::LookingUp(batch) => Some(batch),
+            Step::Appending(batch) | Step::LookingUp(batch) | Step::Hearing { batch, .. } => {
+                Some(batch)
+            }
             Step::Pausing {
                 then: Then::Append(batch) | Then::LookUp(batch),
                 ..
@@ -245,13 +269,19 @@ impl Lane {
     /// A deadline has come.
     pub(crate) fn tick(&mut self, now: u64, out: &mut Vec<LaneEffect>) {
         self.lose_patience(now, out);
+        if let Step::Hearing { until, .. } = &self.step
+            && *until <= now
+            && let Step::Hearing { batch, .. } = std::mem::replace(&mut self.step, Step::Idle)
+        {
+            return self.look_up(batch, out);
+        }
         if let Step::Pausing { until, .. } = &self.step
             && *until <= now
             && let Step::Pausing { then, .. } = std::mem::replace(&mut self.step, Step::Idle)
         {
             match then {
-                Then::Open => self.advance(out),
-                Then::Append(batch) => self.send(batch, out),
+                Then::Open => self.advance(now, out),
+                Then::Append(batch) => self.send(batch, now, out),
                 Then::LookUp(batch) => self.look_up(batch, out),
             }
         }
@@ -262,6 +292,7 @@ impl Lane {
         let late = |one: &Waiting| one.since + WAIT_MILLIS <= now;
         if let Step::Appending(batch)
         | Step::LookingUp(batch)
+        | Step::Hearing { batch, .. }
         | Step::Pausing {
             then: Then::Append(batch) | Then::LookUp(batch),
             ..
@@ -294,7 +325,7 @@ impl Lane {
     }
 
     /// Makes the next batch, or asks for what is needed to make it.
-    fn advance(&mut self, out: &mut Vec<LaneEffect>) {
+    fn advance(&mut self, now: u64, out: &mut Vec<LaneEffect>) {
         if !matches!(self.step, Step::Idle) {
             return;
         }
@@ -317,7 +348,10 @@ impl Lane {
                 return;
             }
             match make_batch(state, &mut self.loaded, &mut self.queue, out) {
-                Next::Batch(batch) => return self.send(batch, out),
+                Next::Batch(batch) => {
+                    self.overheard.clear();
+                    return self.send(batch, now, out);
+                }
                 Next::Seek(actor, key) => {
                     self.step = Step::Seeking(actor, key);
                     let keys = vec![(actor, key)];
@@ -330,7 +364,8 @@ impl Lane {
         self.loaded.clear();
     }
 
-    fn send(&mut self, batch: Batch, out: &mut Vec<LaneEffect>) {
+    fn send(&mut self, mut batch: Batch, now: u64, out: &mut Vec<LaneEffect>) {
+        batch.sent = now;
         out.push(LaneEffect::Ask(StoreQuestion::Append {
             epoch: batch.base.epoch,
             entries: batch.entries.clone(),

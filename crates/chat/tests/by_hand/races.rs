@@ -1,0 +1,146 @@
+//! Two nodes that claim one place of a log: whoever lost it, and hears to what, asks the store nothing.
+
+use chat::{AppendFailed, Effect, Input, Notice, StoreAnswer, StoreQuestion};
+use protocol::entry::{Change, Entry, Hint};
+use protocol::ids::{ClientId, MessageId, UserId};
+use protocol::message::{Message, Seq};
+use protocol::room::{LeaveReason, Role};
+use protocol::time::Timestamp;
+use uuid::Uuid;
+
+use crate::alone::{ANN, Alone, BEN, asked, at, batch, is_answered, member, say};
+
+fn entry(seq: Seq, actor: UserId, key: u128, change: Change) -> Entry {
+    Entry {
+        seq,
+        n: 0,
+        at: Timestamp(1_000_000),
+        actor,
+        key: ClientId(Uuid::from_u128(key)),
+        digest: 1,
+        change,
+    }
+}
+
+fn said(hub: &Alone, seq: Seq, actor: UserId, key: u128) -> Entry {
+    let message = Message {
+        id: MessageId(Uuid::from_u128(1_000 + u128::from(seq))),
+        room_id: hub.room,
+        seq,
+        n: 0,
+        client_id: ClientId(Uuid::from_u128(key)),
+        sender_id: actor,
+        text: "from elsewhere".to_owned(),
+        reply_to: None,
+        mentions: Vec::new(),
+        reactions: Vec::new(),
+        version: 1,
+        created_at: Timestamp(1_000_000),
+        edited_at: None,
+        deleted_at: None,
+        meta: None,
+    };
+    entry(seq, actor, key, Change::Said { message })
+}
+
+/// A hub with one socket in its room, of which it is the home; the log ends at 1. What Ann says is on its way to place 2.
+fn writing() -> (Alone, Vec<Effect>) {
+    let mut hub = Alone::new(true);
+    let room = hub.room;
+    for effect in hub.connect(0, 1, 1) {
+        if let Effect::ToHome { command, .. } = effect {
+            hub.tell(Input::Home { room, command });
+        }
+    }
+    hub.notice(Notice::Joined { room, position: 1 });
+    let opening = hub.call(ANN, say());
+    let members = vec![member(ANN, Role::Member), member(BEN, Role::Member)];
+    let appending = hub.answer(&opening, hub.opened(1, members));
+    assert_eq!(batch(&appending)[0].seq, 2);
+    (hub, appending)
+}
+
+fn hint(hub: &mut Alone, entries: Vec<Entry>) -> Vec<Effect> {
+    let head = at(entries.last().map_or(0, |entry| entry.seq));
+    let room = hub.room;
+    hub.tell(Input::Hint(Box::new(Hint {
+        room,
+        head,
+        entries,
+    })))
+}
+
+fn conflict() -> StoreAnswer {
+    StoreAnswer::Appended(Err(AppendFailed::Conflict))
+}
+
+fn asks(effects: &[Effect]) -> bool {
+    effects
+        .iter()
+        .any(|effect| matches!(effect, Effect::Ask { .. }))
+}
+
+#[test]
+fn who_heard_the_winner_goes_behind_it_at_once() {
+    let (mut hub, appending) = writing();
+    let entries = vec![said(&hub, 2, BEN, 1), said(&hub, 3, BEN, 2)];
+    assert!(!asks(&hint(&mut hub, entries)));
+    let again = hub.answer(&appending, conflict());
+    assert_eq!(batch(&again)[0].seq, 4);
+    let stored = hub.answer(&again, StoreAnswer::Appended(Ok(())));
+    assert!(is_answered(&stored));
+}
+
+#[test]
+fn who_hears_the_winner_after_the_refusal_goes_behind_it_then() {
+    let (mut hub, appending) = writing();
+    assert!(!asks(&hub.answer(&appending, conflict())));
+    let entries = vec![said(&hub, 2, BEN, 1)];
+    let again = hint(&mut hub, entries);
+    assert_eq!(batch(&again)[0].seq, 3);
+}
+
+#[test]
+fn who_hears_nothing_asks_after_a_moment() {
+    let (mut hub, appending) = writing();
+    let refused = hub.mono;
+    assert!(!asks(&hub.answer(&appending, conflict())));
+    let effects = hub.wait();
+    assert!(matches!(asked(&effects).1, StoreQuestion::Lookup { .. }));
+    assert!(hub.mono <= refused + 30);
+}
+
+#[test]
+fn who_hears_their_own_words_does_not_say_them_again() {
+    let (mut hub, appending) = writing();
+    let mine = batch(&appending)[0].clone();
+    let entries = vec![said(&hub, 2, BEN, 1), Entry { seq: 3, ..mine }];
+    hint(&mut hub, entries);
+    let effects = hub.answer(&appending, conflict());
+    assert!(matches!(asked(&effects).1, StoreQuestion::Lookup { .. }));
+}
+
+#[test]
+fn what_was_heard_is_obeyed() {
+    let (mut hub, appending) = writing();
+    let gone = Change::Left {
+        user: ANN,
+        reason: LeaveReason::Removed,
+        until: None,
+    };
+    hint(&mut hub, vec![entry(2, BEN, 1, gone)]);
+    let effects = hub.answer(&appending, conflict());
+    // A refusal looks first whether the message is stored already.
+    assert!(matches!(asked(&effects).1, StoreQuestion::Lookup { .. }));
+    let refused = hub.answer(&effects, StoreAnswer::LookedUp(Ok((at(2), vec![None]))));
+    assert!(is_answered(&refused) && !asks(&refused));
+}
+
+#[test]
+fn without_hints_the_store_is_asked_at_once() {
+    let mut hub = Alone::new(true);
+    let opening = hub.call(ANN, say());
+    let appending = hub.answer(&opening, hub.opened(1, vec![member(ANN, Role::Member)]));
+    let effects = hub.answer(&appending, conflict());
+    assert!(matches!(asked(&effects).1, StoreQuestion::Lookup { .. }));
+}
