@@ -6,6 +6,7 @@ import math
 import os
 import sys
 import time
+import urllib.request
 
 import machine
 import many
@@ -54,11 +55,47 @@ def nodes():
             running.stop()
 
 
-CURVES = {"connections": connections, "room-size": room_size, "rooms": rooms, "nodes": nodes}
+def counted(nodes, wanted):
+    """The sum of one counter over some nodes."""
+    total = 0
+    for number in range(nodes):
+        with urllib.request.urlopen(f"http://127.0.0.1:{servers.PORT + number + 10}/metrics", timeout=5) as answer:
+            for said in answer.read().decode().splitlines():
+                if said.startswith(wanted + " ") or said.startswith(wanted + "{"):
+                    total += float(said.rpartition(" ")[2])
+    return total
+
+
+TRIES, COMMITTED = "chatify_append_tries_total", "chatify_append_entries_total"
+
+
+def hot_room():
+    """All speak in one room of 16, spread over ever more nodes: the most that is kept, and how often a batch was tried."""
+    shape = Shape(16, 1, 16)
+    for count in (1, 2, 4, 8):
+        rate, best = 100, None
+        while True:
+            running = servers.chatify_cluster(shape, count)
+            try:
+                before = [counted(count, name) for name in (TRIES, COMMITTED)]
+                seen = peers.tool.run(running, peers.scenario(shape, SECONDS, rate=rate, warm_up=2))
+                tries, entries = (counted(count, name) - was for name, was in zip((TRIES, COMMITTED), before))
+            finally:
+                running.stop()
+            print(f"    hot room, {count} nodes, {rate}/s: {peers.tool.line(seen)}; {tries:.0f} tries for {entries:.0f}", flush=True)
+            if not peers.is_kept(seen, rate, shape.members):
+                break
+            best, rate = seen | {"sends": rate, "triesEach": tries / max(entries, 1)}, rate * 2
+        yield count, best or seen | {"sends": 0, "triesEach": None}
+
+
+CURVES = {"connections": connections, "room-size": room_size, "rooms": rooms, "nodes": nodes, "hot-room": hot_room}
 VALUES = [
     ("CPU a delivery, µs", lambda one: one["cpuMicrosEach"]),
     ("p50, ms", lambda one: one["p50Ms"]),
     ("p99, ms", lambda one: one["p99Ms"]),
+    ("sends a second", lambda one: one.get("sends")),
+    ("tries a message", lambda one: one.get("triesEach")),
     ("own memory a connection, bytes", lambda one: one["ownEach"]),
     ("idle CPU for 100,000, % of a core", lambda one: one.get("idleCpu") and one["idleCpu"] * 1e7 / one["connections"]),
     ("slab of the kernel a connection, bytes", lambda one: one.get("slabEach")),

@@ -79,8 +79,8 @@ def storm(name, _number):
     return measure(name, IDLE, scenario(IDLE, storm={"after": 1, "away": 1, "keep": 1}))
 
 
-def is_kept(result, rate):
-    wanted = rate * ROOM.members
+def is_kept(result, rate, members=ROOM.members):
+    wanted = rate * members
     if result.get("failed") or not result["clean"] or result["refused"]:
         return False
     return result["deliveriesPerSecond"] >= 0.98 * wanted and result["p99Ms"] < P99_KEPT_MS

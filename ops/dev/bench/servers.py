@@ -155,7 +155,7 @@ def chatify_cluster(shape, nodes, core=SERVER_CORE):
     """Nodes and auth on Redis, with a MongoDB-wire stand-in on the other core: no real mongod is in a registry. Its CPU
     says nothing about one, nor does its disk: it does not wait for that here."""
     home = folder("chatify-cluster")
-    mongo_port, redis_port, auth_port = PORT + 8, PORT + 9, PORT + 7
+    mongo_port, redis_port, auth_port = PORT + 24, PORT + 9, PORT + 8
     mongo = Process("mongodb stand-in", ["secantusd-rs", "--port", str(mongo_port), "--storage-path", os.path.join(home, "mongo"), "--cache-size", "256M"], OTHER_CORE, log("mongodb"))
     mongo.wait_until(lambda: listening(mongo_port))
     started = [redis(redis_port, core)]
