@@ -29,7 +29,7 @@ const PACE_MAX: Duration = Duration::from_millis(50);
 const GROUPS_MAX: usize = 8;
 /// Batches in one group; what is more waits for the next.
 const BATCHES_MAX: usize = 256;
-/// Entries in one group: a few MiB, and a sixteenth of what one operation may hold.
+/// Entries in one group, so that its insert is mostly one message to the server; the driver parts what is larger.
 const ENTRIES_MAX: usize = 1_024;
 /// Appends that may wait. Rooms have one each under way, so that this is a bound on rooms.
 const WAITING_MAX: usize = 4_096;
