@@ -78,7 +78,7 @@ impl Lane {
     fn give_way(&mut self, batch: Batch, now: u64, out: &mut Vec<LaneEffect>) {
         self.loaded.clear();
         if let Some(state) = &mut self.state {
-            state.head = batch.base;
+            // Of our own batch the picture had only taken the head, which goes to the last of these.
             for entry in &self.overheard.0 {
                 state.apply(entry);
             }
