@@ -86,6 +86,10 @@ service::metrics! {
         /// Requests for sessions of other nodes, by what came of passing them on: `answered`, `switched` (an upgrade that
         /// is carried), `unknown` (no such node), `unreachable`, `too_large`.
         strays: CounterBy = "chatify_strays_total" { "outcome" = "" },
+        /// What nodes hand to each other to write in rooms that several of them write: `handed` messages to another node,
+        /// `taken` ones from another node, `sent_back` ones that made no entry here; and `unanswered`: times that the
+        /// log said nothing of them in time and this node wrote by itself.
+        handed: CounterBy = "chatify_handed_total" { "what" = "" },
         /// Rooms in which two bodies were seen for one place: never anything but 0.
         diverged: Counter = "chatify_room_diverged_total",
         /// Socket events that were refused, by problem code.

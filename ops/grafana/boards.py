@@ -95,6 +95,8 @@ NODE = Board("node", "node", "One node, or several beside each other: choose the
               [(rate("chatify_hints_published_total", INSTANCE), "published {{instance}}"), (rate("chatify_hints_received_total", INSTANCE), "received {{instance}}")], "ops"),
         Panel("Stray requests a second", "Of sessions of other nodes, by what came of passing them on. Only clients that poll cause them.",
               [(rate("chatify_strays_total", "outcome"), "{{outcome}}")], "ops", quiet="only clients that poll or upgrade cause them"),
+        Panel("Handed over a second", "Messages that nodes hand to each other in rooms that several of them write, and times that nothing was heard of them.",
+              [(rate("chatify_handed_total", "what"), "{{what}}")], "ops", quiet="only nodes that contend for a room cause them"),
     ]),
     Row("The process", [
         Panel("Memory", "In RAM.", [(of("process_resident_memory_bytes"), "{{job}} {{instance}}")], "bytes"),

@@ -67,6 +67,7 @@ impl ClusterKey {
         match topic {
             Topic::Room(room) => self.name(Kind::Hints, &[b"room", room.0.as_bytes()]),
             Topic::People(slice) => self.name(Kind::Hints, &[b"people", &[slice]]),
+            Topic::Node(node) => self.name(Kind::Hints, &[b"node", &node.0.to_be_bytes()]),
             Topic::Everyone => self.name(Kind::Hints, &[b"everyone"]),
         }
     }

@@ -27,7 +27,7 @@ mod typing;
 use std::sync::Arc;
 
 use protocol::entry::{Draft, Hint};
-use protocol::envelope::Standing;
+use protocol::envelope::{HandOver, SentBack, Standing};
 use protocol::event::client::{Cursor, WatchPresence};
 use protocol::frame::Frame;
 use protocol::ids::{MessageId, NodeId, RoomId, SessionId, UserId};
@@ -251,6 +251,10 @@ pub enum Input {
     // ── from the bus ──
     /// Another node has committed, or says again where a log ends.
     Hint(Box<Hint>),
+    /// Another node asks this one to write for it.
+    Handed(Box<HandOver>),
+    /// A draft comes back that this node has handed over.
+    SentBack(SentBack),
     /// Something short-lived from another node, for the sockets in a room.
     Passing {
         /// The room.
@@ -379,6 +383,8 @@ pub enum Origin {
     },
     /// A REST call at this hub.
     Call(u64),
+    /// Another node, which has handed it over and is sent it back if it makes no entry.
+    Node(SentBack),
 }
 
 /// Everything that a hub can ask for. The shell carries them out in order.
@@ -504,6 +510,10 @@ pub enum Effect {
     // ── to the bus ──
     /// Tell the other nodes where a log ends.
     Publish(Box<Hint>),
+    /// Ask a node to write for this one. The log answers, or a draft is sent back.
+    Hand(Box<HandOver>),
+    /// Send a draft back to who handed it over: no new entry comes of it here.
+    SendBack(SentBack),
     /// Tell the other nodes something short-lived.
     PublishPassing {
         /// The room.
@@ -558,6 +568,8 @@ pub enum Effect {
     // ── to whoever counts ──
     /// A room's log had a hole here, or has none any more.
     Gap(Gap),
+    /// What was handed to another node was not heard of in time; this one writes it itself.
+    NotWritten,
 
     // ── an alarm ──
     /// Two bodies were seen for one place of a log: this room must not be served until somebody has looked.

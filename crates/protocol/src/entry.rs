@@ -31,6 +31,21 @@ pub struct Entry {
     pub change: Change,
 }
 
+impl Entry {
+    /// About how many bytes it has as JSON.
+    pub fn weight(&self) -> usize {
+        const MORE: usize = 400;
+        MORE + match &self.change {
+            Change::Said { message } | Change::Edited { message } => {
+                message.text.len()
+                    + 40 * message.mentions.len()
+                    + Meta::bytes(message.meta.as_ref())
+            }
+            _ => 0,
+        }
+    }
+}
+
 /// What an entry did to its room.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(remote = "Self", tag = "kind", rename_all = "snake_case")]
@@ -121,7 +136,7 @@ impl<'de> Deserialize<'de> for Change {
 }
 
 /// What somebody wants to do to a room; not yet checked, without a place.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Draft {
     /// Who wants it.
     pub actor: UserId,
@@ -150,8 +165,10 @@ impl Draft {
     }
 }
 
-/// The kinds of wishes.
-#[derive(Clone, Debug, PartialEq)]
+/// The kinds of wishes. Those that one node may ask of another ([`crate::envelope::Envelope::Handed`]) can be written as
+/// JSON, and the others cannot.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Intent {
     /// Say something.
     Say {
@@ -190,15 +207,19 @@ pub enum Intent {
         add: bool,
     },
     /// Become a member of a public room.
+    #[serde(skip)]
     Join,
     /// Make somebody a member.
+    #[serde(skip)]
     Add {
         /// Whom.
         user: UserId,
     },
     /// Leave.
+    #[serde(skip)]
     Leave,
     /// Remove somebody, or ban them.
+    #[serde(skip)]
     Remove {
         /// Whom.
         user: UserId,
@@ -206,11 +227,13 @@ pub enum Intent {
         ban: Option<Option<Timestamp>>,
     },
     /// Lift a ban.
+    #[serde(skip)]
     Unban {
         /// Whose.
         user: UserId,
     },
     /// Change a member's role or mute.
+    #[serde(skip)]
     ChangeMember {
         /// Whose.
         user: UserId,
@@ -220,6 +243,7 @@ pub enum Intent {
         mute: Option<Option<Timestamp>>,
     },
     /// Change the room's settings.
+    #[serde(skip)]
     ChangeRoom {
         /// The new name, if it changes.
         name: Option<Option<String>>,
@@ -227,6 +251,7 @@ pub enum Intent {
         topic: Option<Option<String>>,
     },
     /// Delete the room.
+    #[serde(skip)]
     DeleteRoom,
 }
 
@@ -246,6 +271,6 @@ pub struct Hint {
     pub room: RoomId,
     /// Where its log ends now.
     pub head: crate::room::Head,
-    /// The newest entries, dense up to `head.seq`; empty when they are too large to send along.
+    /// The newest batch as it was appended, up to `head.seq`; empty when it is too large to send along.
     pub entries: Vec<Entry>,
 }

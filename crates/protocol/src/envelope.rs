@@ -7,8 +7,8 @@
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::entry::Hint;
-use crate::ids::{NodeId, RoomId, SessionId, UserId};
+use crate::entry::{Draft, Hint};
+use crate::ids::{ClientId, NodeId, RoomId, SessionId, UserId};
 use crate::room::ReadMarker;
 use crate::tagged::Tagged;
 use crate::user::PresenceStatus;
@@ -21,6 +21,16 @@ pub enum Envelope {
     Grown {
         /// Where it ends, and what came last.
         hint: Box<Hint>,
+    },
+    /// A node asks another one to write to a room for it.
+    Handed {
+        /// What, and to whom.
+        over: Box<HandOver>,
+    },
+    /// A draft that was handed over is sent back: no new entry comes of it there.
+    Declined {
+        /// Which.
+        back: SentBack,
     },
     /// Somebody writes in a room, or has stopped.
     Typing {
@@ -94,16 +104,57 @@ impl Serialize for Envelope {
 impl<'de> Deserialize<'de> for Envelope {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         #[derive(Deserialize)]
-        struct Fields {
+        struct Grown {
             hint: Box<Hint>,
         }
-        let tagged = Tagged::read(from)?;
-        if tagged.kind == "grown" {
-            let Fields { hint } = tagged.fields()?;
-            return Ok(Self::Grown { hint });
+        #[derive(Deserialize)]
+        struct Handed {
+            over: Box<HandOver>,
         }
-        Self::deserialize(&mut tagged.text()).map_err(D::Error::custom)
+        let tagged = Tagged::read(from)?;
+        match tagged.kind.as_str() {
+            "grown" => {
+                let Grown { hint } = tagged.fields()?;
+                Ok(Self::Grown { hint })
+            }
+            "handed" => {
+                let Handed { over } = tagged.fields()?;
+                Ok(Self::Handed { over })
+            }
+            _ => Self::deserialize(&mut tagged.text()).map_err(D::Error::custom),
+        }
     }
+}
+
+/// Drafts that one node asks another to write. The log answers; a node that does not know this envelope is one that says
+/// nothing, and then the asking node writes by itself.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct HandOver {
+    /// The node that is asked.
+    pub to: NodeId,
+    /// The node that asks.
+    pub from: NodeId,
+    /// Larger than that of any hand-over of the room before: one that comes twice or late is none.
+    pub number: u64,
+    /// The room.
+    pub room: RoomId,
+    /// In the order of their arrival.
+    pub drafts: Vec<Draft>,
+}
+
+/// A draft that was handed over and comes back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SentBack {
+    /// The node that had handed it over.
+    pub to: NodeId,
+    /// With which hand-over.
+    pub number: u64,
+    /// The room.
+    pub room: RoomId,
+    /// Whose it is.
+    pub actor: UserId,
+    /// Their own name for it.
+    pub key: ClientId,
 }
 
 /// How somebody with a connection to a node says they are.
@@ -126,6 +177,8 @@ pub enum Topic {
     Room(RoomId),
     /// A slice of all people ([`slice_of`]): nodes that have one of them connected, or watch one.
     People(u8),
+    /// One node.
+    Node(NodeId),
     /// Every node.
     Everyone,
 }
@@ -151,6 +204,8 @@ impl Envelope {
             Self::Added { user, .. } | Self::ReadOn { user, .. } | Self::Standing { user, .. } => {
                 Topic::People(slice_of(*user))
             }
+            Self::Handed { over } => Topic::Node(over.to),
+            Self::Declined { back } => Topic::Node(back.to),
             Self::Revoked { .. } => Topic::Everyone,
         }
     }
@@ -159,6 +214,9 @@ impl Envelope {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::entry::Intent;
+    use crate::ids::MessageId;
+    use crate::time::Timestamp;
 
     #[test]
     fn an_envelope_of_a_newer_version_is_told_from_a_broken_one() {
@@ -177,5 +235,54 @@ mod tests {
         value["kind"] = "unheard_of".into();
         assert!(serde_json::from_value::<Envelope>(value).is_err());
         assert_eq!(envelope.topic(), Topic::People(7));
+    }
+
+    #[test]
+    fn what_is_handed_over_arrives_as_it_was() {
+        let say = Draft {
+            actor: UserId(uuid::Uuid::from_u128(7)),
+            key: ClientId(uuid::Uuid::from_u128(8)),
+            at: Timestamp(9),
+            intent: Intent::Say {
+                id: MessageId(uuid::Uuid::from_u128(10)),
+                text: "to be written elsewhere".to_owned(),
+                reply_to: None,
+                mentions: vec![UserId(uuid::Uuid::from_u128(11))],
+                meta: Some(serde_json::from_str(r#"{"b":1, "a":1e2}"#).unwrap()),
+            },
+        };
+        let react = Draft {
+            intent: Intent::React {
+                id: MessageId(uuid::Uuid::from_u128(10)),
+                emoji: "🦀".to_owned(),
+                add: true,
+            },
+            ..say.clone()
+        };
+        let over = HandOver {
+            to: NodeId(1),
+            from: NodeId(2),
+            number: 5,
+            room: RoomId(uuid::Uuid::from_u128(3)),
+            drafts: vec![say.clone(), react],
+        };
+        let envelope = Envelope::Handed {
+            over: Box::new(over),
+        };
+        let text = serde_json::to_string(&envelope).unwrap();
+        let read: Envelope = serde_json::from_str(&text).unwrap();
+        assert_eq!(read, envelope);
+        let Envelope::Handed { over } = read else {
+            panic!("another kind");
+        };
+        assert_eq!(over.drafts[0].digest(), say.digest());
+        let join = Draft {
+            intent: Intent::Join,
+            ..say
+        };
+        assert!(
+            serde_json::to_string(&join).is_err(),
+            "membership is written where it is asked for"
+        );
     }
 }

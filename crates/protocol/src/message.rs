@@ -17,6 +17,13 @@ pub const SEQ_MAX: Seq = (1 << 53) - 1;
 #[serde(transparent)]
 pub struct Meta(pub Box<RawValue>);
 
+impl Meta {
+    /// Bytes of its text, if there is one.
+    pub fn bytes(meta: Option<&Self>) -> usize {
+        meta.map_or(0, |meta| meta.0.get().len())
+    }
+}
+
 impl PartialEq for Meta {
     fn eq(&self, other: &Self) -> bool {
         self.0.get() == other.0.get()

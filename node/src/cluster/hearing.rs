@@ -88,6 +88,7 @@ impl Ears {
             BusEvent::Watched(Topic::People(slice)) => {
                 self.tell_all(|| Input::PeopleWatched { slice });
             }
+            BusEvent::Watched(Topic::Node(_)) => {}
             BusEvent::Watched(Topic::Everyone) => self.said.may_have_missed(),
             BusEvent::Lost => {
                 warn!("news of other nodes may have been lost: heads are compared");
@@ -102,6 +103,7 @@ impl Ears {
     fn hear(&mut self, envelope: Envelope) {
         match envelope {
             Envelope::Grown { hint } => {
+                // The entries of a hint are a whole batch.
                 if let Some(last) = hint.entries.last()
                     && !matches!(last.change, Change::RoomDeleted)
                 {
@@ -109,6 +111,17 @@ impl Ears {
                     self.store.heard(hint.room, Head { epoch, seq, n });
                 }
                 self.tell_home(hint.room.as_u128(), Input::Hint(hint));
+            }
+            Envelope::Handed { over } => {
+                if over.to == self.line.me() {
+                    self.line.count_handed("taken", over.drafts.len());
+                    self.tell_home(over.room.as_u128(), Input::Handed(over));
+                }
+            }
+            Envelope::Declined { back } => {
+                if back.to == self.line.me() {
+                    self.tell_home(back.room.as_u128(), Input::SentBack(back));
+                }
             }
             Envelope::Typing { room, user, active } => {
                 let passing = Passing::Typing { user, active };

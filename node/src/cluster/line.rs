@@ -92,6 +92,15 @@ impl Line {
     pub(crate) fn perform(&self, effect: Effect) {
         match effect {
             Effect::Publish(hint) => self.publish(Envelope::Grown { hint }),
+            Effect::Hand(over) => {
+                self.count_handed("handed", over.drafts.len());
+                self.publish(Envelope::Handed { over });
+            }
+            Effect::SendBack(back) => {
+                self.count_handed("sent_back", 1);
+                self.publish(Envelope::Declined { back });
+            }
+            Effect::NotWritten => self.count_handed("unanswered", 1),
             Effect::PublishPassing { room, passing } => self.publish(match passing {
                 Passing::Typing { user, active } => Envelope::Typing { room, user, active },
                 Passing::Receipt { user, marker } => Envelope::Receipt { room, user, marker },
@@ -113,6 +122,10 @@ impl Line {
             }
             _ => {}
         }
+    }
+
+    pub(super) fn count_handed(&self, what: &'static str, many: usize) {
+        self.metrics.handed.with(what).increment(many as u64);
     }
 
     /// Says how somebody stands on this node.
@@ -147,6 +160,7 @@ impl Line {
     /// What this node hears; taken once.
     pub(super) fn events(&self) -> Events {
         self.bus.watch(Topic::Everyone);
+        self.bus.watch(Topic::Node(self.me()));
         self.bus.events()
     }
 

@@ -140,7 +140,10 @@ impl Shard {
                     line.perform(Effect::Publish(hint));
                 }
             }
-            Effect::PublishPassing { .. }
+            Effect::Hand(_)
+            | Effect::SendBack(_)
+            | Effect::NotWritten
+            | Effect::PublishPassing { .. }
             | Effect::PublishTold { .. }
             | Effect::Watch { .. }
             | Effect::Unwatch { .. }

@@ -2,17 +2,20 @@
 
 use std::sync::Arc;
 
-use protocol::ids::{RoomId, UserId};
+use protocol::ids::{NodeId, RoomId, UserId};
 use protocol::message::Seq;
-use protocol::problem::Problem;
+use protocol::problem::{Code, Problem};
 
 use super::{Lagging, Ways};
 use crate::hub::Reads;
+use crate::lane::writer_of;
 use crate::{Effect, LogRead, Notice, Origin, StoreQuestion, Told, Turn};
 
 /// What a home writes its effects with.
 pub(crate) struct Doing<'a> {
     pub(crate) ways: Ways,
+    /// Which nodes are alive, and which of them this is.
+    pub(crate) nodes: (&'a [NodeId], Option<NodeId>),
     pub(crate) tickets: &'a mut u64,
     pub(crate) reads: &'a mut Reads,
     pub(crate) out: &'a mut Vec<Effect>,
@@ -20,24 +23,30 @@ pub(crate) struct Doing<'a> {
 
 impl Doing<'_> {
     pub(super) fn ask(&mut self, room: RoomId, question: StoreQuestion) -> u64 {
-        *self.tickets += 1;
+        let ticket = self.ticket();
         self.out.push(Effect::Ask {
             room,
-            ticket: *self.tickets,
+            ticket,
             question,
         });
+        ticket
+    }
+
+    /// A number larger than all before.
+    pub(super) fn ticket(&mut self) -> u64 {
+        *self.tickets += 1;
         *self.tickets
     }
 
     /// Reads entries after a place, together with what other rooms want; answered as a question is.
     pub(super) fn read_log(&mut self, room: RoomId, after: Seq) -> u64 {
-        *self.tickets += 1;
+        let ticket = self.ticket();
         self.reads.log(LogRead {
             room,
-            ticket: *self.tickets,
+            ticket,
             after,
         });
-        *self.tickets
+        ticket
     }
 
     /// Asks where the room's log ends.
@@ -45,10 +54,24 @@ impl Doing<'_> {
         self.reads.head(room);
     }
 
+    /// Who writes a room that several nodes want to write, if it is another one.
+    pub(super) fn other_writer(&self, room: RoomId) -> Option<NodeId> {
+        let (nodes, me) = self.nodes;
+        writer_of(room, nodes).filter(|writer| Some(*writer) != me)
+    }
+
     pub(super) fn answer(&mut self, origin: Origin, result: Result<crate::Outcome, Problem>) {
         match origin {
             Origin::Call(call) => self.out.push(Effect::Answer { call, result }),
             Origin::Socket { ack: None, .. } => {}
+            Origin::Node(back) => {
+                let new = matches!(&result, Ok(outcome) if !outcome.duplicate);
+                let open = matches!(&result, Err(problem) if problem.code == Code::OutcomeUnknown);
+                // A new entry is the answer itself; and of what may still become one nothing can be said.
+                if !new && !open {
+                    self.out.push(Effect::SendBack(back));
+                }
+            }
             Origin::Socket {
                 hub,
                 conn,

@@ -13,10 +13,10 @@ use crate::{Effect, Gap, HubId, Notice, Now, Told, Turn};
 const TAIL_MAX: usize = 128;
 /// When a head is said again after a commit, so that a lost hint costs 2 s at most.
 const ANNOUNCE_MILLIS: [u64; 3] = [250, 1_000, 2_000];
-/// Entries that travel in a hint; what is larger is read from the store by those who need it.
-const HINT_ENTRIES_MAX: usize = 64;
-/// Bytes of the entries' frames in a hint.
-const HINT_BYTES_MAX: usize = 64 * 1024;
+/// Entries that travel in a hint, and about how many bytes of them: what a busy room commits at once. What is larger is read
+/// from the store by those who need it.
+const HINT_ENTRIES_MAX: usize = 256;
+const HINT_BYTES_MAX: usize = 256 * 1024;
 /// A batch that is not ours.
 pub(super) const NONE_OWN: Own<'_> = Own {
     first: 0,
@@ -69,23 +69,22 @@ impl Home {
                 .iter()
                 .map(|millis| now.mono + millis)
                 .collect();
-            let small = entries.len() <= HINT_ENTRIES_MAX
-                && busy
-                    .tail
-                    .iter()
-                    .rev()
-                    .take(entries.len())
-                    .map(|(_, turn)| turn.frame.wire().len())
-                    .sum::<usize>()
-                    <= HINT_BYTES_MAX;
-            let entries = if small { entries.to_vec() } else { Vec::new() };
-            self.publish(last.seq, entries, doing);
+            // A whole batch or none of it: what a hint ends with is where a store may put the next batch.
+            let bytes: usize = entries.iter().map(Entry::weight).sum();
+            let whole = entries.len() <= HINT_ENTRIES_MAX && bytes <= HINT_BYTES_MAX;
+            let entries = if whole { entries.to_vec() } else { Vec::new() };
+            self.publish((last.seq, last.n), entries, doing);
         }
     }
 
-    pub(super) fn publish(&self, seq: Seq, entries: Vec<Entry>, doing: &mut Doing<'_>) {
-        let Some(epoch) = self.epoch else { return };
+    /// Says where the log ends.
+    pub(super) fn announce(&self, doing: &mut Doing<'_>) {
         let n = self.busy.as_ref().map_or(0, |busy| busy.last_n);
+        self.publish((self.position(), n), Vec::new(), doing);
+    }
+
+    fn publish(&self, (seq, n): (Seq, u64), entries: Vec<Entry>, doing: &mut Doing<'_>) {
+        let Some(epoch) = self.epoch else { return };
         let hint = Hint {
             room: self.room,
             head: Head { epoch, seq, n },
@@ -114,7 +113,7 @@ impl Home {
         doing: &mut Doing<'_>,
     ) {
         let Some(epoch) = self.epoch else { return };
-        let mut turns = Vec::new();
+        let (mut turns, mut effects) = (Vec::new(), Vec::new());
         for entry in entries {
             if entry.seq <= self.position() {
                 self.check_twin(&entry, doing);
@@ -122,9 +121,12 @@ impl Home {
             }
             for next in self.timeline.offer(entry, now.mono) {
                 let busy = self.busy.get_or_insert_default();
+                let accepted = own
+                    .accepted_at(next.seq)
+                    .or_else(|| busy.lane.follow(&next, now.mono, &mut effects));
                 if doing.ways.cluster
                     && doing.ways.limits
-                    && own.accepted_at(next.seq).is_none()
+                    && accepted.is_none()
                     && is_paced(&next.change)
                 {
                     // Made on another node: it costs its sender here, too, so that a pace holds over all nodes.
@@ -132,10 +134,8 @@ impl Home {
                     let age = u64::try_from(age).unwrap_or(0);
                     busy.paces.charge(next.actor, now.mono, age);
                 }
-                busy.lane.follow(&next);
                 busy.last_n = next.n;
                 let key = next.key;
-                let accepted = own.accepted_at(next.seq);
                 let turn = Turn::of(self.room, next, accepted);
                 if busy.tail.len() == TAIL_MAX {
                     busy.tail.pop_front();
@@ -144,9 +144,9 @@ impl Home {
                 turns.push(turn);
             }
         }
+        let at = self.moment(now, doing);
         if let Some(busy) = &mut self.busy {
-            let mut effects = Vec::new();
-            busy.lane.heard(now.mono, &mut effects);
+            busy.lane.heard(at, &mut effects);
             self.perform(now, effects, doing);
         }
         if let Some(millis) = self.timeline.repaired() {

@@ -6,6 +6,7 @@
 
 mod doing;
 mod giving;
+mod handing;
 mod reading;
 
 use std::collections::VecDeque;
@@ -18,9 +19,10 @@ use protocol::room::{Epoch, Head};
 
 pub(crate) use doing::Doing;
 use giving::NONE_OWN;
+use handing::Handing;
 use reading::Lagging;
 
-use crate::lane::{Lane, LaneEffect};
+use crate::lane::{Lane, LaneEffect, Moment};
 use crate::pace::Paces;
 use crate::timeline::Timeline;
 use crate::typing::Writers;
@@ -61,6 +63,7 @@ pub(crate) struct Home {
 struct Busy {
     lane: Lane,
     lane_ticket: u64,
+    handing: Handing,
     /// The messages that the lane has asked for.
     asked: Vec<MessageId>,
     paces: Paces,
@@ -180,6 +183,7 @@ impl Home {
         (origin, accepted): (Origin, u64),
         doing: &mut Doing<'_>,
     ) {
+        let at = self.moment(now, doing);
         let busy = self.busy.get_or_insert_default();
         let paced = matches!(
             draft.intent,
@@ -199,9 +203,16 @@ impl Home {
             return;
         }
         let mut effects = Vec::new();
-        let times = (now.mono, accepted);
-        busy.lane.push(draft, origin, times, &mut effects);
+        busy.lane.push(draft, origin, (at, accepted), &mut effects);
         self.perform(now, effects, doing);
+    }
+
+    pub(super) fn moment(&self, now: Now, doing: &Doing<'_>) -> Moment {
+        Moment {
+            now: now.mono,
+            hears: doing.ways.cluster && self.hubs != 0,
+            writer: doing.other_writer(self.room),
+        }
     }
 
     fn pass(&mut self, now: Now, passing: Passing, doing: &mut Doing<'_>) {
@@ -283,6 +294,7 @@ impl Home {
         doing: &mut Doing<'_>,
     ) {
         self.used = now.mono;
+        let at = self.moment(now, doing);
         let Some(busy) = &mut self.busy else { return };
         if let Read::Asked {
             ticket: asked,
@@ -299,16 +311,13 @@ impl Home {
             return;
         }
         let mut effects = Vec::new();
-        let hears = doing.ways.cluster && self.hubs != 0;
         match answer {
-            StoreAnswer::Opened(answer) => busy.lane.opened(answer, now.mono, &mut effects),
-            StoreAnswer::Appended(answer) => {
-                busy.lane.appended(answer, (now.mono, hears), &mut effects)
-            }
-            StoreAnswer::LookedUp(answer) => busy.lane.looked_up(answer, now.mono, &mut effects),
+            StoreAnswer::Opened(answer) => busy.lane.opened(answer, at, &mut effects),
+            StoreAnswer::Appended(answer) => busy.lane.appended(answer, at, &mut effects),
+            StoreAnswer::LookedUp(answer) => busy.lane.looked_up(answer, at, &mut effects),
             StoreAnswer::Messages(answer) => {
                 let asked = std::mem::take(&mut busy.asked);
-                busy.lane.loaded(&asked, answer, now.mono, &mut effects);
+                busy.lane.loaded(&asked, answer, at, &mut effects);
             }
             StoreAnswer::Entries(_) => {}
         }
@@ -330,6 +339,8 @@ impl Home {
                 LaneEffect::Committed(entries, accepted) => {
                     self.committed(now, &entries, &accepted, doing);
                 }
+                LaneEffect::Hand(to, drafts) => self.hand(to, drafts, doing),
+                LaneEffect::NotWritten => doing.out.push(Effect::NotWritten),
             }
         }
     }
@@ -361,9 +372,10 @@ impl Home {
 
     /// A deadline has come.
     pub(crate) fn tick(&mut self, now: Now, doing: &mut Doing<'_>) {
+        let at = self.moment(now, doing);
         if let Some(busy) = &mut self.busy {
             let mut effects = Vec::new();
-            busy.lane.tick(now.mono, &mut effects);
+            busy.lane.tick(at, &mut effects);
             self.perform(now, effects, doing);
         }
         if let Some(busy) = &mut self.busy {
@@ -388,7 +400,7 @@ impl Home {
                 );
             }
             if announce {
-                self.publish(self.position(), Vec::new(), doing);
+                self.announce(doing);
                 self.announce_added(doing);
             }
         }

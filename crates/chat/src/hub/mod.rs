@@ -15,8 +15,9 @@ mod turns;
 mod watching;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
-use protocol::ids::{RoomId, UserId};
+use protocol::ids::{NodeId, RoomId, UserId};
 use protocol::problem::Code;
 
 use crate::home::{Doing, Home, Ways};
@@ -59,6 +60,8 @@ pub struct Hub {
     armed: Map<RoomId, u64>,
     tickets: u64,
     people: People,
+    /// Which nodes are alive; none that is known of while the roster is away.
+    alive: Arc<[NodeId]>,
     /// Sockets that left before their person's home had answered.
     departed: Vec<(ConnId, UserId)>,
     tokens_at: Option<u64>,
@@ -81,6 +84,7 @@ impl Hub {
             armed: Map::default(),
             tickets: 0,
             people: People::new(setup.cluster),
+            alive: Arc::default(),
             departed: Vec::new(),
             tokens_at: None,
             sweep_at: None,
@@ -175,6 +179,18 @@ impl Hub {
                     });
                 }
             }
+            Input::Handed(over) => {
+                self.at_home(now, over.room, out, |home, doing| {
+                    home.handed(now, *over, doing)
+                });
+            }
+            Input::SentBack(back) => {
+                if self.homes.contains_key(&back.room) {
+                    self.at_home(now, back.room, out, |home, doing| {
+                        home.sent_back(now, back, doing)
+                    });
+                }
+            }
             Input::Passing { room, passing } => {
                 if self.homes.contains_key(&room) {
                     self.at_home(now, room, out, |home, doing| {
@@ -192,7 +208,10 @@ impl Hub {
                 self.compare_heads();
                 self.people.may_have_lost(now);
             }
-            Input::Peers { alive } => self.people.peers(now, alive, out),
+            Input::Peers { alive } => {
+                self.alive = alive.clone().unwrap_or_default();
+                self.people.peers(now, alive, out);
+            }
             Input::StandingsRead { users, found } => self.people.read(now, users, found, out),
             Input::Revoked { sessions, reason } => self.revoked(&sessions, reason, out),
             Input::Tick => {}
@@ -303,6 +322,7 @@ impl Hub {
             home,
             &mut Doing {
                 ways,
+                nodes: (&self.alive, self.setup.cluster),
                 tickets: &mut self.tickets,
                 reads: &mut self.reads,
                 out,

@@ -6,7 +6,7 @@ use protocol::message::Message;
 use protocol::problem::{Code, Problem};
 use protocol::room::Head;
 
-use super::{Lane, LaneEffect, Step, Then, Waiting};
+use super::{Lane, LaneEffect, Moment, Step, Then, Waiting};
 use crate::authority::RoomState;
 use crate::{AppendFailed, Made, Opened, Outcome};
 
@@ -15,7 +15,7 @@ impl Lane {
     pub(crate) fn opened(
         &mut self,
         answer: Result<Option<Box<Opened>>, String>,
-        now: u64,
+        at: Moment,
         out: &mut Vec<LaneEffect>,
     ) {
         if !matches!(self.step, Step::Opening) {
@@ -28,14 +28,14 @@ impl Lane {
                 out.push(LaneEffect::Reached(opened.head));
                 self.state = Some(RoomState::new(*opened));
                 self.loaded.clear();
-                self.advance(now, out);
+                self.advance(at, out);
             }
             Ok(None) => {
                 for mut one in self.queue.drain(..) {
                     one.answer(Err(Code::RoomNotFound.into()), out);
                 }
             }
-            Err(_) => self.pause(now, Then::Open),
+            Err(_) => self.pause(at.now, Then::Open),
         }
     }
 
@@ -44,7 +44,7 @@ impl Lane {
         &mut self,
         ids: &[MessageId],
         answer: Result<Vec<Option<Message>>, String>,
-        now: u64,
+        at: Moment,
         out: &mut Vec<LaneEffect>,
     ) {
         if !matches!(self.step, Step::Loading) {
@@ -54,17 +54,17 @@ impl Lane {
         match answer {
             Ok(messages) => {
                 self.loaded.extend(ids.iter().copied().zip(messages));
-                self.advance(now, out);
+                self.advance(at, out);
             }
-            Err(_) => self.pause(now, Then::Open),
+            Err(_) => self.pause(at.now, Then::Open),
         }
     }
 
-    /// The store has answered `Append`. `hears` when hints of the room reach this node.
+    /// The store has answered `Append`.
     pub(crate) fn appended(
         &mut self,
         answer: Result<(), AppendFailed>,
-        (now, hears): (u64, bool),
+        at: Moment,
         out: &mut Vec<LaneEffect>,
     ) {
         let Step::Appending(mut batch) = std::mem::replace(&mut self.step, Step::Idle) else {
@@ -74,6 +74,7 @@ impl Lane {
             Ok(()) => {
                 self.tries = 0;
                 self.loaded.clear();
+                self.contest.answered(at.now.saturating_sub(batch.sent));
                 let accepted = batch.waiting.iter().map(|one| one.accepted).collect();
                 self.lately.keep(&batch.entries);
                 for (mut one, made) in batch.waiting.into_iter().zip(batch.made) {
@@ -81,12 +82,12 @@ impl Lane {
                     one.answer(Ok(Outcome { duplicate, made }), out);
                 }
                 out.push(LaneEffect::Committed(batch.entries, accepted));
-                self.advance(now, out);
+                self.advance(at, out);
             }
             Err(AppendFailed::Conflict) => {
                 // A prefix may be stored and not yet be read: only a success or a find makes this certain again.
                 batch.waiting.iter_mut().for_each(|one| one.unclear = true);
-                self.lost(batch, (now, hears), out);
+                self.lost(batch, at, out);
             }
             Err(AppendFailed::Unavailable) if !batch.waiting.iter().any(|one| one.unclear) => {
                 // Certain: nothing of it is stored. The picture was moved ahead and is taken anew.
@@ -100,7 +101,7 @@ impl Lane {
             }
             Err(AppendFailed::Unavailable | AppendFailed::Unknown) => {
                 batch.waiting.iter_mut().for_each(|one| one.unclear = true);
-                self.pause(now, Then::Append(batch));
+                self.pause(at.now, Then::Append(batch));
             }
         }
     }
@@ -111,11 +112,11 @@ impl Lane {
         &mut self,
         sought: (UserId, ClientId),
         answer: Result<(Head, Vec<Option<Entry>>), String>,
-        now: u64,
+        at: Moment,
         out: &mut Vec<LaneEffect>,
     ) {
         let Ok((head, found)) = answer else {
-            return self.pause(now, Then::Open);
+            return self.pause(at.now, Then::Open);
         };
         out.push(LaneEffect::Reached(head));
         // It may have lost patience meanwhile, and another one stands there.
@@ -138,26 +139,26 @@ impl Lane {
             self.state = None;
             self.loaded.clear();
         }
-        self.advance(now, out);
+        self.advance(at, out);
     }
 
     /// The store has answered `Lookup`.
     pub(crate) fn looked_up(
         &mut self,
         answer: Result<(Head, Vec<Option<Entry>>), String>,
-        now: u64,
+        at: Moment,
         out: &mut Vec<LaneEffect>,
     ) {
         let batch = match std::mem::replace(&mut self.step, Step::Idle) {
             Step::LookingUp(batch) => batch,
-            Step::Seeking(actor, key) => return self.sought((actor, key), answer, now, out),
+            Step::Seeking(actor, key) => return self.sought((actor, key), answer, at, out),
             other => {
                 self.step = other;
                 return;
             }
         };
         let Ok((head, found)) = answer else {
-            return self.pause(now, Then::LookUp(batch));
+            return self.pause(at.now, Then::LookUp(batch));
         };
         out.push(LaneEffect::Reached(head));
         self.loaded.clear();
@@ -190,9 +191,10 @@ impl Lane {
         }
         if lost_the_place {
             self.tries += 1;
-            self.stand_back(now);
+            self.contest.lost(at.now);
+            self.stand_back(at.now);
         } else {
-            self.advance(now, out);
+            self.advance(at, out);
         }
     }
 }

@@ -72,7 +72,7 @@ pub(super) fn make_batch(
                 queue.push_front(one);
                 return seek;
             }
-            Err(problem) => one.answer(Err(problem), out),
+            Err(problem) => one.refuse(problem, out),
             Ok(Granted::Already(made)) => {
                 let duplicate = false;
                 one.answer(Ok(Outcome { duplicate, made }), out);

@@ -7,7 +7,7 @@
 use protocol::entry::Entry;
 use protocol::room::Head;
 
-use super::{Batch, Lane, LaneEffect, Step, Then};
+use super::{Batch, Lane, LaneEffect, Moment, Step, Then};
 
 /// How long the winner's hint is waited for, as a multiple of the time that the store took to refuse us: it takes two more
 /// steps for the winner's acknowledgement, and the hint goes out behind that.
@@ -45,19 +45,14 @@ impl Overheard {
 }
 
 impl Lane {
-    /// The store has refused a batch as standing against something. `hears` when hints of the room reach this node.
-    pub(super) fn lost(
-        &mut self,
-        batch: Batch,
-        (now, hears): (u64, bool),
-        out: &mut Vec<LaneEffect>,
-    ) {
+    /// The store has refused a batch as standing against something.
+    pub(super) fn lost(&mut self, batch: Batch, at: Moment, out: &mut Vec<LaneEffect>) {
         if self.overheard.refutes(&batch) && !batch.changes_room {
-            self.give_way(batch, now, out);
-        } else if hears && !batch.changes_room && self.overheard.0.is_empty() {
-            let took = now.saturating_sub(batch.sent);
+            self.give_way(batch, at, out);
+        } else if at.hears && !batch.changes_room && self.overheard.0.is_empty() {
+            let took = at.now.saturating_sub(batch.sent);
             self.step = Step::Hearing {
-                until: now + (HEAR_TIMES * took).clamp(*HEAR_MILLIS.start(), *HEAR_MILLIS.end()),
+                until: at.now + (HEAR_TIMES * took).clamp(*HEAR_MILLIS.start(), *HEAR_MILLIS.end()),
                 batch,
             };
         } else {
@@ -66,16 +61,17 @@ impl Lane {
     }
 
     /// What was offered to [`Lane::follow`] may be what a lost batch waits for.
-    pub(crate) fn heard(&mut self, now: u64, out: &mut Vec<LaneEffect>) {
+    pub(crate) fn heard(&mut self, at: Moment, out: &mut Vec<LaneEffect>) {
+        self.go_on(at, out);
         if matches!(self.step, Step::Hearing { .. })
             && !self.overheard.0.is_empty()
             && let Step::Hearing { batch, .. } = std::mem::replace(&mut self.step, Step::Idle)
         {
-            self.lost(batch, (now, false), out);
+            self.lost(batch, Moment { hears: false, ..at }, out);
         }
     }
 
-    fn give_way(&mut self, batch: Batch, now: u64, out: &mut Vec<LaneEffect>) {
+    fn give_way(&mut self, batch: Batch, at: Moment, out: &mut Vec<LaneEffect>) {
         self.loaded.clear();
         if let Some(state) = &mut self.state {
             // Of our own batch the picture had only taken the head, which goes to the last of these.
@@ -88,10 +84,11 @@ impl Lane {
             self.queue.push_front(one);
         }
         self.tries += 1;
+        self.contest.lost(at.now);
         if self.tries == 1 {
-            return self.advance(now, out);
+            return self.advance(at, out);
         }
-        self.stand_back(now);
+        self.stand_back(at.now);
     }
 
     /// Another try after a short while, of another length on each node that has lost the same race.

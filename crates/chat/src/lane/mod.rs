@@ -6,13 +6,14 @@
 
 mod answers;
 mod batch;
+mod handing;
 mod losing;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use protocol::entry::{Draft, Entry};
-use protocol::ids::{ClientId, UserId};
+use protocol::ids::{ClientId, NodeId, UserId};
 use protocol::problem::{Code, Problem};
 use protocol::room::Head;
 
@@ -21,6 +22,8 @@ use crate::lately::Lately;
 use crate::{Origin, Outcome, StoreQuestion};
 use answers::made_of;
 use batch::{BATCH_MAX, Batch, Next, make_batch};
+use handing::Contest;
+pub(crate) use handing::writer_of;
 use losing::Overheard;
 
 /// Drafts that wait in one room: 20 members' bursts; beyond it the room is refused by name.
@@ -49,6 +52,10 @@ pub(crate) struct Waiting {
     unclear: bool,
     /// Its key was looked up: what is said of it now is final.
     sought: bool,
+    /// Another node was asked to write it, and may still do so.
+    handed: bool,
+    /// This node writes it by itself: another one did not, or asked for it.
+    alone: bool,
     /// Repeats of it that came while it was under way: each is told what it is told.
     repeats: Vec<Origin>,
 }
@@ -83,11 +90,48 @@ enum Step {
     },
     /// The first draft of the queue is to be answered without an entry, by a picture that may be old.
     Seeking(UserId, ClientId),
+    /// Another node was asked to write these; the log will answer.
+    Handed {
+        since: u64,
+        until: u64,
+        waiting: Vec<Waiting>,
+    },
     /// A pause before the next try of what was unclear.
     Pausing {
         until: u64,
         then: Then,
     },
+}
+
+impl Step {
+    /// What is under way.
+    fn waiting(&self) -> &[Waiting] {
+        match self {
+            Self::Appending(batch)
+            | Self::LookingUp(batch)
+            | Self::Hearing { batch, .. }
+            | Self::Pausing {
+                then: Then::Append(batch) | Then::LookUp(batch),
+                ..
+            } => &batch.waiting,
+            Self::Handed { waiting, .. } => waiting,
+            _ => &[],
+        }
+    }
+
+    fn waiting_mut(&mut self) -> &mut [Waiting] {
+        match self {
+            Self::Appending(batch)
+            | Self::LookingUp(batch)
+            | Self::Hearing { batch, .. }
+            | Self::Pausing {
+                then: Then::Append(batch) | Then::LookUp(batch),
+                ..
+            } => &mut batch.waiting,
+            Self::Handed { waiting, .. } => waiting,
+            _ => &mut [],
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -108,6 +152,21 @@ pub(crate) enum LaneEffect {
     Committed(Arc<[Entry]>, Vec<u64>),
     /// The log has surely reached this head.
     Reached(Head),
+    /// Ask that node to write these.
+    Hand(NodeId, Vec<Draft>),
+    /// It was asked, and nothing was heard of it.
+    NotWritten,
+}
+
+/// What a lane must know of the moment.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Moment {
+    /// On the monotonic clock.
+    pub(crate) now: u64,
+    /// Hints of the room reach this node.
+    pub(crate) hears: bool,
+    /// Who writes the room while several nodes want to, if it is not this one.
+    pub(crate) writer: Option<NodeId>,
 }
 
 impl LaneEffect {
@@ -128,6 +187,7 @@ pub(crate) struct Lane {
     lately: Lately,
     /// What others have put behind the place that our batch follows.
     overheard: Overheard,
+    contest: Contest,
 }
 
 impl Default for Lane {
@@ -140,6 +200,7 @@ impl Default for Lane {
             tries: 0,
             lately: Lately::default(),
             overheard: Overheard::default(),
+            contest: Contest::default(),
         }
     }
 }
@@ -155,7 +216,7 @@ impl Lane {
         &mut self,
         draft: Draft,
         origin: Origin,
-        (now, accepted): (u64, u64),
+        (at, accepted): (Moment, u64),
         out: &mut Vec<LaneEffect>,
     ) {
         if let Some(entry) = self.lately.find(&draft) {
@@ -177,30 +238,24 @@ impl Lane {
         self.queue.push_back(Waiting {
             draft,
             origin,
-            since: now,
+            since: at.now,
             accepted,
             told: false,
             unclear: false,
             sought: false,
+            handed: false,
+            // From another node it goes to no third.
+            alone: matches!(origin, Origin::Node(_)),
             repeats: Vec::new(),
         });
-        self.advance(now, out);
+        self.advance(at, out);
     }
 
     /// The draft that this one repeats, if it is under way and somebody still waits for it. Were the repeat a draft of its
     /// own, it would hold up the room for as long as three questions to the store take, just when the store is slow.
     fn under_way(&mut self, draft: &Draft) -> Option<&mut Waiting> {
-        let batch = match &mut self.step {
-            Step::Appending(batch)
-            | Step::LookingUp(batch)
-            | Step::Hearing { batch, .. }
-            | Step::Pausing {
-                then: Then::Append(batch) | Then::LookUp(batch),
-                ..
-            } => &mut batch.waiting[..],
-            _ => &mut [],
-        };
-        let mut all = batch.iter_mut().chain(&mut self.queue);
+        let waiting = self.step.waiting_mut().iter_mut();
+        let mut all = waiting.chain(&mut self.queue);
         all.find(|one| {
             (one.draft.actor, one.draft.key) == (draft.actor, draft.key)
                 && !one.told
@@ -210,10 +265,22 @@ impl Lane {
     }
 
     /// Another node's entry was delivered here: the picture follows while nothing of ours claims its place, and else it is
-    /// remembered.
-    pub(crate) fn follow(&mut self, entry: &Entry) {
+    /// remembered. When its draft was accepted here, if it was handed over.
+    pub(crate) fn follow(
+        &mut self,
+        entry: &Entry,
+        now: u64,
+        out: &mut Vec<LaneEffect>,
+    ) -> Option<u64> {
+        let accepted = self.settle(entry, now, out);
+        self.follow_picture(entry);
+        accepted
+    }
+
+    fn follow_picture(&mut self, entry: &Entry) {
         match &self.step {
             Step::Idle
+            | Step::Handed { .. }
             | Step::Pausing {
                 then: Then::Open, ..
             } => {}
@@ -236,27 +303,13 @@ impl Lane {
     /// When [`Lane::tick`] has something to do.
     pub(crate) fn deadline(&self) -> Option<u64> {
         let pause = match &self.step {
-            Step::Pausing { until, .. } | Step::Hearing { until, .. } => Some(*until),
+            Step::Pausing { until, .. }
+            | Step::Hearing { until, .. }
+            | Step::Handed { until, .. } => Some(*until),
             _ => None,
         };
-        let batch = match &self.step {
-            Step::Appending(batch) | Step::LookingUp(batch) | Step::Hearing { batch, .. } => {
-                Some(batch)
-            }
-            Step::Pausing {
-                then: Then::Append(batch) | Then::LookUp(batch),
-                ..
-            } => Some(batch),
-            _ => None,
-        };
-        let in_flight = batch.and_then(|batch| {
-            batch
-                .waiting
-                .iter()
-                .filter(|one| !one.told)
-                .map(|one| one.since)
-                .min()
-        });
+        let untold = self.step.waiting().iter().filter(|one| !one.told);
+        let in_flight = untold.map(|one| one.since).min();
         let waiting = self.queue.front().map(|one| one.since);
         let patience = [in_flight, waiting]
             .into_iter()
@@ -267,8 +320,14 @@ impl Lane {
     }
 
     /// A deadline has come.
-    pub(crate) fn tick(&mut self, now: u64, out: &mut Vec<LaneEffect>) {
+    pub(crate) fn tick(&mut self, at: Moment, out: &mut Vec<LaneEffect>) {
+        let now = at.now;
         self.lose_patience(now, out);
+        if let Step::Handed { until, .. } = &self.step
+            && *until <= now
+        {
+            return self.hears_nothing(at, out);
+        }
         if let Step::Hearing { until, .. } = &self.step
             && *until <= now
             && let Step::Hearing { batch, .. } = std::mem::replace(&mut self.step, Step::Idle)
@@ -280,7 +339,7 @@ impl Lane {
             && let Step::Pausing { then, .. } = std::mem::replace(&mut self.step, Step::Idle)
         {
             match then {
-                Then::Open => self.advance(now, out),
+                Then::Open => self.advance(at, out),
                 Then::Append(batch) => self.send(batch, now, out),
                 Then::LookUp(batch) => self.look_up(batch, out),
             }
@@ -290,22 +349,10 @@ impl Lane {
     /// Senders that waited too long are told the truth: unknown for what was sent to the store, not stored for the rest.
     fn lose_patience(&mut self, now: u64, out: &mut Vec<LaneEffect>) {
         let late = |one: &Waiting| one.since + WAIT_MILLIS <= now;
-        if let Step::Appending(batch)
-        | Step::LookingUp(batch)
-        | Step::Hearing { batch, .. }
-        | Step::Pausing {
-            then: Then::Append(batch) | Then::LookUp(batch),
-            ..
-        } = &mut self.step
-        {
-            for one in batch
-                .waiting
-                .iter_mut()
-                .filter(|one| !one.told && late(one))
-            {
-                let problem = Problem::new(Code::OutcomeUnknown).retry_after(1_000);
-                one.answer(Err(problem), out);
-            }
+        let under_way = self.step.waiting_mut().iter_mut();
+        for one in under_way.filter(|one| !one.told && late(one)) {
+            let problem = Problem::new(Code::OutcomeUnknown).retry_after(1_000);
+            one.answer(Err(problem), out);
         }
         if self.queue.front().is_some_and(late) {
             self.refuse_queue(out);
@@ -325,16 +372,16 @@ impl Lane {
     }
 
     /// Makes the next batch, or asks for what is needed to make it.
-    fn advance(&mut self, now: u64, out: &mut Vec<LaneEffect>) {
+    fn advance(&mut self, at: Moment, out: &mut Vec<LaneEffect>) {
         if !matches!(self.step, Step::Idle) {
             return;
         }
         while !self.queue.is_empty() {
-            let Some(state) = &mut self.state else {
+            if self.state.is_none() {
                 self.step = Step::Opening;
                 out.push(LaneEffect::Ask(StoreQuestion::Open));
                 return;
-            };
+            }
             let missing: Vec<_> = self
                 .queue
                 .iter()
@@ -347,10 +394,14 @@ impl Lane {
                 out.push(LaneEffect::Ask(StoreQuestion::Messages { ids: missing }));
                 return;
             }
+            if self.hand(at, out) {
+                return;
+            }
+            let Some(state) = &mut self.state else { return };
             match make_batch(state, &mut self.loaded, &mut self.queue, out) {
                 Next::Batch(batch) => {
                     self.overheard.clear();
-                    return self.send(batch, now, out);
+                    return self.send(batch, at.now, out);
                 }
                 Next::Seek(actor, key) => {
                     self.step = Step::Seeking(actor, key);

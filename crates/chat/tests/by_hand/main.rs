@@ -7,4 +7,5 @@
 
 mod alone;
 mod found;
+mod handed;
 mod races;

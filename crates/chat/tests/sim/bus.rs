@@ -2,6 +2,7 @@
 
 use chat::{Input, home_of};
 use protocol::entry::Hint;
+use protocol::ids::NodeId;
 
 use super::bugs::Bug;
 use super::wire::Site;
@@ -20,6 +21,10 @@ impl World {
 
     pub(super) fn publish(&mut self, site: Site, hint: Hint) {
         let commit = !hint.entries.is_empty();
+        let log = self.store.rooms.get(&hint.room);
+        if commit && log.is_some_and(|log| !log.ends_a_write(hint.head.seq)) {
+            self.break_off(format!("a hint ends within a batch, at {}", hint.head.seq));
+        }
         if self.has(Bug::NoReannouncement) && !commit {
             return;
         }
@@ -42,6 +47,14 @@ impl World {
             {
                 self.over_the_bus(site.node, node, || Input::Hint(Box::new(hint.clone())));
             }
+        }
+    }
+
+    /// Something for one node alone.
+    pub(super) fn for_node(&mut self, site: Site, to: NodeId, input: impl Fn() -> Input) {
+        let mut nodes = self.nodes.iter();
+        if let Some(node) = nodes.position(|node| node.desk.id == Some(to)) {
+            self.over_the_bus(site.node, node, input);
         }
     }
 
@@ -95,6 +108,8 @@ impl World {
             }
             Input::Hint(hint) => hint.room.as_u128(),
             Input::Passing { room, .. } => room.as_u128(),
+            Input::Handed(over) => over.room.as_u128(),
+            Input::SentBack(back) => back.room.as_u128(),
             Input::Person { user, .. } => user.as_u128(),
             _ => return,
         };

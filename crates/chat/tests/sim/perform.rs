@@ -58,6 +58,7 @@ impl World {
             }
             Effect::Answer { call, result } => self.called(call, result),
             Effect::Look { .. } | Effect::Gap(_) => {}
+            Effect::NotWritten => self.tally.count("handed and not heard of"),
             Effect::Ask {
                 room,
                 ticket,
@@ -89,6 +90,14 @@ impl World {
                 );
             }
             Effect::Publish(hint) => self.publish(site, *hint),
+            Effect::Hand(over) => {
+                self.tally.count("handed over");
+                self.for_node(site, over.to, || Input::Handed(over.clone()));
+            }
+            Effect::SendBack(back) => {
+                self.tally.count("sent back");
+                self.for_node(site, back.to, || Input::SentBack(back));
+            }
             Effect::PublishPassing { room, passing } => {
                 for node in self.others(site.node) {
                     if self.nodes[node].watched.contains(&room) {

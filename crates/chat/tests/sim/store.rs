@@ -84,6 +84,12 @@ impl RoomLog {
         }
     }
 
+    /// Whether a write ends with this place: in a store that keeps a batch as one thing, the next one may only follow there.
+    pub(crate) fn ends_a_write(&self, seq: Seq) -> bool {
+        let write = |seq| self.places.get(&seq).map(|place| place.write);
+        write(seq) != write(seq + 1)
+    }
+
     pub(crate) fn committed(&self) -> impl Iterator<Item = &Entry> {
         self.places
             .values()
