@@ -68,7 +68,7 @@ service::metrics! {
         mail_dropped: Counter = "chatify_shard_mail_dropped_total",
         /// News for other nodes that was given to the bus.
         hints_published: Counter = "chatify_hints_published_total",
-        /// News of other nodes, and own news that came back, heard from the bus.
+        /// News of other nodes, and own news that came back, heard from the bus; own hints of rooms are not in it.
         hints_received: Counter = "chatify_hints_received_total",
         /// News of other nodes that a shard's full mailbox did not take; the shard compares heads instead.
         hints_dropped: Counter = "chatify_hints_dropped_total",

@@ -31,7 +31,8 @@ pub(crate) use embedded::serve as embedded;
 pub(crate) use mailer::serve as mailer;
 pub(crate) use node::serve as node;
 
-/// Threads for REST, mail and long reads; the sockets have their own.
+/// Threads for REST, mail and long reads, at most; the sockets have their own. On one core a second one only changes places
+/// with the first.
 const BACKEND_THREADS: usize = 2;
 /// How long one backend may take to end, after everything that uses it has ended.
 const CLOSE_DEADLINE: Duration = Duration::from_secs(5);
@@ -53,6 +54,11 @@ type Ending = Pin<Box<dyn Future<Output = ()> + Send>>;
 /// What is to be ended after the drain, in this order, and what it is called.
 type Endings = Vec<(&'static str, Ending)>;
 
+/// Cores that this process may use; one if the system does not say.
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}
+
 /// Lives: `begin` starts a service and returns when it serves.
 fn live<F>(settings: &Settings, begin: impl FnOnce(Life) -> F) -> Result<String, Failure>
 where
@@ -61,7 +67,7 @@ where
     let config: ProcessConfig = settings.read()?;
     service::telemetry::start_logs(&config).map_err(Failure::of)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(BACKEND_THREADS)
+        .worker_threads(BACKEND_THREADS.min(cores()))
         .thread_name("backend")
         .enable_all()
         .build()

@@ -9,7 +9,7 @@ use aws_lc_rs::{constant_time, hmac};
 use protocol::envelope::Topic;
 
 /// Bytes of a seal: half of HMAC-SHA256, as RFC 2104 allows.
-const SEAL_BYTES: usize = 16;
+pub(crate) const SEAL_BYTES: usize = 16;
 /// The fewest characters of a cluster key.
 const KEY_CHARS_MIN: usize = 32;
 const NAME_BYTES: usize = 42;
@@ -17,6 +17,9 @@ const NAME_BYTES: usize = 42;
 /// What all processes of one cluster share and nobody else knows. Two clusters with two keys may share one Redis.
 #[derive(Clone)]
 pub struct ClusterKey(hmac::Key);
+
+/// What stands before a sealed body.
+pub(crate) type Seal = [u8; SEAL_BYTES];
 
 /// The cluster key is too short.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,7 +109,7 @@ impl ClusterKey {
         Some(body)
     }
 
-    fn tag(&self, name: &[u8], body: &[u8]) -> [u8; SEAL_BYTES] {
+    fn tag(&self, name: &[u8], body: &[u8]) -> Seal {
         let mut context = hmac::Context::with_key(&self.0);
         context.update(b"seal");
         context.update(&(name.len() as u64).to_be_bytes());

@@ -73,7 +73,7 @@ def hot_room():
     """All speak in one room of 16, spread over ever more nodes: the most that is kept, and how often a batch was tried."""
     shape = Shape(16, 1, 16)
     for count in (1, 2, 4, 8):
-        rate, best = 100, None
+        rate, best, clean = 100, None, True
         while True:
             running = servers.chatify_cluster(shape, count)
             try:
@@ -83,10 +83,12 @@ def hot_room():
             finally:
                 running.stop()
             print(f"    hot room, {count} nodes, {rate}/s: {peers.tool.line(seen)}; {tries:.0f} tries for {entries:.0f}", flush=True)
+            clean = clean and seen["clean"]
             if not peers.is_kept(seen, rate, shape.members):
                 break
             best, rate = seen | {"sends": rate, "triesEach": tries / max(entries, 1)}, rate * 2
-        yield count, best or seen | {"sends": 0, "triesEach": None}
+        # Too much may be late or refused, but never out of order.
+        yield count, (best or seen | {"sends": 0, "triesEach": None}) | {"clean": clean}
 
 
 CURVES = {"connections": connections, "room-size": room_size, "rooms": rooms, "nodes": nodes, "hot-room": hot_room}

@@ -16,6 +16,7 @@ use crate::redis::address::{Access, Address, told};
 use crate::redis::breaker::Breaker;
 use crate::redis::line::Line;
 use crate::redis::map::{Map, Told};
+use crate::redis::own::Own;
 use crate::redis::wanted::Wanted;
 use crate::redis::{line, listen, speak, topology};
 use crate::seal::{ClusterKey, Name};
@@ -30,6 +31,7 @@ pub(crate) struct Fleet {
     pub(crate) key: ClusterKey,
     pub(crate) counters: Arc<BusCounters>,
     pub(crate) teller: Teller,
+    pub(crate) own: Own,
     /// Asks for a look at the owners; only a cluster has somebody who listens.
     pub(crate) doubt: Notify,
     /// Nodes that were alive at the last beat; 0 when this process does not beat.
@@ -116,6 +118,7 @@ impl Fleet {
             key,
             counters: Arc::default(),
             teller,
+            own: Own::default(),
             doubt: Notify::new(),
             nodes: AtomicUsize::new(0),
             talking: TaskTracker::new(),

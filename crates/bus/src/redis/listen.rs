@@ -328,6 +328,9 @@ impl Ear {
     }
 
     fn hear(&self, channel: &[u8], sealed: &[u8]) {
+        if self.fleet.own.is(sealed) {
+            return;
+        }
         let counters = &self.fleet.counters;
         let Some(body) = self.fleet.key.open(channel, sealed) else {
             counters.forged.add(1);

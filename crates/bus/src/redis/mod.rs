@@ -12,6 +12,7 @@ mod limiter;
 mod line;
 mod listen;
 mod map;
+mod own;
 mod roster;
 mod scripts;
 mod speak;

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use protocol::envelope::Envelope;
 use redis::aio::MultiplexedConnection;
 use redis::{Pipeline, RedisError, Value};
 use tokio::sync::mpsc;
@@ -65,6 +66,9 @@ impl Mouth {
             // Envelopes are plain data: there is nothing in them that JSON cannot say.
             let body = serde_json::to_vec(&word.envelope).unwrap_or_default();
             let sealed = self.fleet.key.seal(&word.name, &body);
+            if matches!(word.envelope, Envelope::Grown { .. }) {
+                self.fleet.own.keep(&sealed);
+            }
             pipeline.cmd(command).arg(word.name.as_bytes()).arg(sealed);
         }
         match self.send(&pipeline, batch.len()).await {

@@ -1,10 +1,9 @@
 //! Appends to many rooms as one: who appends while others do shares their questions to the server.
 //!
 //! Alone, a message costs three operations one after the other (the log, its sender's marker, the room's document), and
-//! each of them far more CPU here than the message itself. What gathers while a group is under way, for as long as groups
-//! take just now and at most [`PACE_MAX`], goes as the next: one insert of all batches, one update of the markers, one of
-//! the rooms. So a slow server gets larger groups and not more of them, and nobody waits longer for a group to begin than
-//! for its end.
+//! each of them far more CPU here than the message itself. What gathers for twice as long as groups take just now, and at
+//! most [`PACE_MAX`], goes as the next: one insert of all batches, one update of the markers, one of the rooms. So this
+//! process and the server are busy with groups half of the time, and a slow server gets larger groups and not more of them.
 //! Each batch is a document of its own still, so that the argument at the top of the store holds for each by itself:
 //! what the server says of one is told to that one, and whoever fails holds up nobody.
 //!
@@ -21,7 +20,9 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 use super::Mongo;
 use crate::{Append, AppendError};
 
-/// Groups begin at least so far apart, whatever they take; who appends after a pause never waits.
+/// How far apart groups begin, as a multiple of what they take.
+const PACE_TIMES: u32 = 2;
+/// They begin at least so far apart, whatever they take; who appends after a pause never waits.
 const PACE_MIN: Duration = Duration::from_millis(5);
 /// And at most: a group that is stuck must not hold up the next one for long.
 const PACE_MAX: Duration = Duration::from_millis(50);
@@ -47,6 +48,8 @@ struct Waiting {
     begun: Option<Instant>,
     /// How far apart groups begin now.
     pace: Duration,
+    /// How long they took lately.
+    took: Duration,
 }
 
 /// One append, and who waits for what becomes of it.
@@ -71,6 +74,7 @@ impl Default for Together {
                 called: false,
                 begun: None,
                 pace: PACE_MIN,
+                took: Duration::ZERO,
             }),
             turns: Arc::new(Semaphore::new(GROUPS_MAX)),
         }
@@ -92,7 +96,8 @@ impl Together {
     /// A group took so long.
     fn took(&self, took: Duration) {
         let mut waiting = self.lock();
-        waiting.pace = ((waiting.pace * 3 + took) / 4).clamp(PACE_MIN, PACE_MAX);
+        waiting.took = (waiting.took * 3 + took) / 4;
+        waiting.pace = (waiting.took * PACE_TIMES).clamp(PACE_MIN, PACE_MAX);
     }
 
     /// The next group, and whether others wait behind it.
