@@ -2,9 +2,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a test says what must be there")]
 
+#[path = "../../../tests/certificates/mod.rs"]
+mod certificates;
 mod servers;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use bus::hints::BusEvent;
@@ -24,7 +26,7 @@ impl Guarded {
     async fn start(cluster: bool) -> Self {
         let folder = std::env::temp_dir().join(format!("bus-tls-{}", Uuid::new_v4().simple()));
         std::fs::create_dir(&folder).unwrap();
-        make_certificates(&folder);
+        certificates::make(&folder, "DNS:localhost");
         loop {
             let (port, plain) = (free_port(cluster), free_port(cluster));
             let mut command = Command::new("redis-server");
@@ -97,20 +99,6 @@ impl Drop for Guarded {
         }
         drop(std::fs::remove_dir_all(&self.folder));
     }
-}
-
-/// An authority, and a certificate of it.
-fn make_certificates(folder: &Path) {
-    let script = "
-        curve='-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes'
-        openssl req -x509 $curve -keyout ca.key -out ca.pem -days 2 -subj '/CN=chatify test CA' \
-            -addext basicConstraints=critical,CA:TRUE &&
-        openssl req $curve -keyout key.pem -out leaf.csr -subj /CN=localhost &&
-        printf 'subjectAltName=DNS:localhost\nextendedKeyUsage=serverAuth,clientAuth\n' >leaf.ext &&
-        openssl x509 -req -in leaf.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile leaf.ext -out cert.pem";
-    let mut tool = Command::new("sh");
-    let output = tool.args(["-c", script]).current_dir(folder).output();
-    assert!(output.unwrap().status.success());
 }
 
 /// Two processes at this URL: news goes from one to the other.

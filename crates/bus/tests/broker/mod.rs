@@ -7,6 +7,8 @@
     reason = "each test file uses a part of it"
 )]
 
+#[path = "../../../../tests/certificates/mod.rs"]
+mod certificates;
 pub(crate) mod private;
 pub(crate) mod proxy;
 

@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 
+use super::certificates;
+
 pub(crate) struct Private {
     folder: PathBuf,
     port: u16,
@@ -22,7 +24,7 @@ impl Private {
         for part in ["home", "mnesia", "log"] {
             fs::create_dir_all(folder.join(part)).unwrap();
         }
-        make_certificates(&folder);
+        certificates::make(&folder, "DNS:localhost");
         let (tls_port, at) = (port + 3, folder.display());
         let settings = format!(
             "listeners.tcp.1 = 127.0.0.1:{port}
@@ -140,18 +142,6 @@ impl Drop for Private {
             fs::remove_dir_all(&self.folder).unwrap();
         }
     }
-}
-
-/// An authority, and a certificate of it.
-fn make_certificates(folder: &Path) {
-    let script = "
-        curve='-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes'
-        openssl req -x509 $curve -keyout ca.key -out ca.pem -days 2 -subj '/CN=chatify test CA' \
-            -addext basicConstraints=critical,CA:TRUE &&
-        openssl req $curve -keyout key.pem -out leaf.csr -subj /CN=localhost &&
-        printf 'subjectAltName=DNS:localhost\\nextendedKeyUsage=serverAuth\\n' >leaf.ext &&
-        openssl x509 -req -in leaf.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile leaf.ext -out cert.pem";
-    run(Command::new("sh").args(["-c", script]).current_dir(folder));
 }
 
 fn run(tool: &mut Command) {
