@@ -151,7 +151,8 @@ fn with_authority(info: impl IntoConnectionInfo, pem: &[u8]) -> Result<Client, R
 /// What went wrong on the way to a server, with what to do about it where the driver's words do not tell.
 pub(crate) fn told(server: &str, error: &RedisError) -> String {
     let error = error.to_string();
-    let advice = if error.contains("UnknownIssuer") {
+    // The second is said of an authority that has the right name and another key.
+    let advice = if error.contains("UnknownIssuer") || error.contains("BadSignature") {
         " (the authority of its certificate is not known; name your own with ?ca-file=PATH)"
     } else if error.contains("NotValidForName") || error.contains("not valid for name") {
         " (its certificate is for another name; name the server as the certificate does)"

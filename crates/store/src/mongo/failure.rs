@@ -5,6 +5,7 @@
 
 use mongodb::error::{Error, ErrorKind, InsertManyError, WriteFailure};
 
+use super::unreached;
 use crate::{AppendError, StoreError};
 
 /// A place, a key or a name is taken: the one error of a write that is an answer.
@@ -51,8 +52,8 @@ impl From<Error> for Failure {
             }
             // The driver answers with this only when its first attempt found no server: a second attempt that finds
             // none answers with the error of the first (read in its executor, 3.9).
-            ErrorKind::ServerSelection { .. }
-            | ErrorKind::InvalidArgument { .. }
+            ErrorKind::ServerSelection { message, .. } => Self::Away(unreached::told(message)),
+            ErrorKind::InvalidArgument { .. }
             | ErrorKind::InvalidTlsConfig { .. }
             | ErrorKind::DnsResolve { .. }
             | ErrorKind::SessionsNotSupported

@@ -50,6 +50,7 @@ mod schema;
 mod seed;
 mod together;
 mod topology;
+mod unreached;
 mod updates;
 mod users;
 mod versions;

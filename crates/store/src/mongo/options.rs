@@ -1,10 +1,13 @@
 //! What may be set apart from the URL, and how the URL is read. Whatever the promise rests on is set here and nowhere
 //! else, and a URL that asks for less is overruled.
 
+use std::fs;
+use std::path::Path;
 use std::time::Duration;
 
 use mongodb::options::{
-    ClientOptions, DatabaseOptions, ReadConcern, ReadPreference, SelectionCriteria, WriteConcern,
+    ClientOptions, DatabaseOptions, ReadConcern, ReadPreference, SelectionCriteria, Tls,
+    WriteConcern,
 };
 
 use crate::StoreError;
@@ -78,6 +81,11 @@ pub(super) async fn client(
             error.kind.to_string().replace(url, "(the URL)")
         ))
     })?;
+    if let Some(Tls::Enabled(tls)) = &client.tls
+        && let Some(path) = &tls.ca_file_path
+    {
+        has_certificate(path)?;
+    }
     let database = client
         .default_database
         .clone()
@@ -90,6 +98,18 @@ pub(super) async fn client(
         .server_selection_timeout
         .get_or_insert(options.deadline.mul_f32(0.6));
     Ok((client, database))
+}
+
+/// The driver takes a file without certificates for one that trusts nobody, and would say so of each server.
+fn has_certificate(path: &Path) -> Result<(), StoreError> {
+    const MARK: &[u8] = b"-----BEGIN CERTIFICATE-----";
+    let wrong =
+        |why: String| StoreError::Refused(format!("mongodb: tlsCAFile {}: {why}", path.display()));
+    let pem = fs::read(path).map_err(|error| wrong(error.to_string()))?;
+    if !pem.windows(MARK.len()).any(|part| part == MARK) {
+        return Err(wrong("there is no certificate (PEM) in it".into()));
+    }
+    Ok(())
 }
 
 /// Majority for every write and every read, from the primary; the journal is asked for by name, whatever the set's

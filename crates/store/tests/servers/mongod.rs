@@ -55,8 +55,13 @@ impl Private {
 
     /// A database of its own on this server.
     pub(crate) fn database(&self) -> String {
+        self.database_at("127.0.0.1", "")
+    }
+
+    /// The same, with the server called so, and more behind the URL's `?`.
+    pub(crate) fn database_at(&self, host: &str, query: &str) -> String {
         named(&format!(
-            "mongodb://127.0.0.1:{}/?replicaSet=secantus",
+            "mongodb://{host}:{}/?replicaSet=secantus{query}",
             self.port
         ))
     }
