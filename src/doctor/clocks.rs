@@ -8,9 +8,9 @@ use serde::Deserialize;
 use service::clock::Clock;
 use tokio::time::timeout;
 
+use super::LOOK_MAX;
 use super::finding::Finding;
 use super::view::View;
-use super::{LOOK_MAX, redis_time};
 
 /// Tokens are believed with about this much tolerance (`protocol::token`): beyond it sign-ins fail.
 const SKEW_MAX_SECONDS: i64 = 5;
@@ -48,22 +48,32 @@ pub(crate) async fn checks(view: &View, urls: &[Endpoint]) -> Vec<Finding> {
         }
     }
     findings.extend(signing_keys(&keys));
-    findings.extend(redis(&view.bus).await);
+    findings.extend(bus(&view.bus).await);
     findings
 }
 
-/// The first server of the bus, when it is spoken to without TLS.
-async fn redis(bus: &str) -> Option<Finding> {
-    let (scheme, rest) = bus.split_once("://")?;
-    if !matches!(scheme, "redis" | "redis+cluster") {
-        return None;
+/// Every server of the bus, reached as the bus reaches it: whether it lets us in, and its time.
+async fn bus(url: &str) -> Vec<Finding> {
+    const CHECK: &str = "bus";
+    if url.is_empty() {
+        return Vec::new();
     }
-    let first = rest.split(',').next()?;
-    let url = format!("redis://{first}").parse().ok()?;
-    // One that does not answer is told of already.
-    let theirs = redis_time::unix_seconds(&url, LOOK_MAX).await?;
-    let ours = Clock::System.unix_seconds() as i64;
-    Some(judge_skew("the bus", Some(theirs), ours))
+    let servers = match bus::clocks(url).await {
+        Ok(servers) => servers,
+        Err(error) => return vec![unreachable(CHECK, &Fault(error.to_string()))],
+    };
+    let mut findings = Vec::new();
+    for clock in servers {
+        match clock.unix_seconds {
+            Ok(theirs) => {
+                findings.push(Finding::ok(CHECK, format!("{} answers", clock.server)));
+                let (theirs, ours) = (i64::try_from(theirs).ok(), Clock::System.unix_seconds());
+                findings.push(judge_skew(&clock.server, theirs, ours as i64));
+            }
+            Err(why) => findings.push(unreachable(CHECK, &Fault(why))),
+        }
+    }
+    findings
 }
 
 async fn ask(endpoint: &Endpoint, path: &str) -> Result<Reply, Fault> {
@@ -183,5 +193,18 @@ mod tests {
             Some(Level::Wrong)
         );
         assert_eq!(level(&[set("a", &[])]), Some(Level::Wrong));
+    }
+
+    #[tokio::test]
+    async fn a_bus_on_this_machine_answers_and_has_our_time() {
+        let url = std::env::var("CHATIFY_TEST_REDIS").expect(
+            "CHATIFY_TEST_REDIS: run `make test`, or `eval \"$(ops/dev/servers.sh start)\"`",
+        );
+        let levels: Vec<_> = bus(&url).await.iter().map(|found| found.level).collect();
+        assert_eq!(levels, [Level::Ok; 2]);
+        let closed = bus("redis://:hunter2@127.0.0.1:1").await;
+        assert_eq!([closed[0].level], [Level::Wrong]);
+        assert!(!closed[0].told.contains("hunter2"), "{}", closed[0].told);
+        assert_eq!(bus("local:").await, []);
     }
 }

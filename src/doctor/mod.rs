@@ -7,7 +7,6 @@ mod clocks;
 mod exposure;
 mod finding;
 mod machine;
-mod redis_time;
 mod remote;
 mod secrets;
 mod store;

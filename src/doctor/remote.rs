@@ -1,4 +1,5 @@
-//! The bus, the mail queue and the mail server: whether they are there, and who could listen on the way.
+//! The mail queue and the mail server: whether they are there; and for these, the bus and the store, who could listen on
+//! the way. Whether the bus answers is asked together with its time: see `clocks`.
 
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -11,7 +12,6 @@ use super::view::{Reach, View};
 pub(crate) async fn checks(view: &View) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (check, text) in [
-        ("bus", view.bus.as_str()),
         ("mail queue", view.mail_queue.as_str()),
         ("mail server", view.smtp.expose()),
     ] {
@@ -19,6 +19,7 @@ pub(crate) async fn checks(view: &View) -> Vec<Finding> {
             findings.extend(backend(check, text).await);
         }
     }
+    findings.extend(line("bus", &view.bus));
     if !view.is_embedded() {
         findings.extend(line("store line", &view.store));
     }

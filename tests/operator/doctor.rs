@@ -1,6 +1,7 @@
 //! `chatify doctor`: an all-in-one as it comes is fine, one that is set up badly is told so line by line.
 
-use crate::house::{House, chatify, told};
+use crate::guarded::Guarded;
+use crate::house::{House, chatify, free_address, told};
 
 #[test]
 fn an_all_in_one_as_it_comes_is_fine_while_it_runs() {
@@ -71,4 +72,45 @@ fn one_that_is_set_up_badly_is_told_each_fault_and_how_to_mend_it() {
     }
     assert!(text.contains("warn   origins"), "{text}");
     assert!(!text.contains("changeme"), "{text}");
+}
+
+#[test]
+fn the_clock_of_a_bus_is_read_by_tls_too() {
+    let server = Guarded::start(|| free_address().port(), &[]);
+    let findings = |query: &str| {
+        let folder = tempfile::tempdir().expect("a folder");
+        let output = chatify()
+            .env("CHATIFY_BUS", server.url("rediss", "localhost", query))
+            .arg("--data")
+            .arg(folder.path())
+            .args(["doctor", "--json"])
+            .output()
+            .expect("the binary");
+        let (text, _) = told(&output);
+        let json: serde_json::Value = serde_json::from_str(&text).expect(&text);
+        json["findings"].as_array().expect("findings").clone()
+    };
+    let of = |findings: &[serde_json::Value], check: &str| {
+        let found = findings.iter().find(|finding| finding["check"] == check);
+        found.cloned().unwrap_or_default()
+    };
+    let known = findings(&server.known());
+    for check in ["bus", "clock"] {
+        let found = of(&known, check);
+        assert_eq!(found["level"], "ok", "{check}: {known:?}");
+        let text = found["told"].as_str().expect("words");
+        assert!(text.starts_with("localhost:"), "{text}");
+    }
+    // Whoever does not believe the certificate is told so, and no time.
+    let unknown = findings("");
+    let found = of(&unknown, "bus");
+    assert_eq!(found["level"], "wrong", "{unknown:?}");
+    assert!(
+        found["told"]
+            .as_str()
+            .expect("words")
+            .contains("?ca-file=PATH"),
+        "{found}"
+    );
+    assert_eq!(of(&unknown, "clock"), serde_json::Value::Null);
 }

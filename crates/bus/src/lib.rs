@@ -5,6 +5,7 @@
 //! - [`mail::MailQueue`]: mail jobs, at least once.
 //! - [`limits::Limiter`]: budgets that hold over all processes, never a place for one-time facts.
 
+mod clocks;
 pub mod counters;
 pub mod gcra;
 mod hearing;
@@ -22,6 +23,7 @@ pub mod roster_local;
 mod seal;
 pub mod window;
 
+pub use clocks::{ServerClock, clocks};
 pub use open::{Cluster, OpenError, Patience, open, open_with};
 pub use seal::{ClusterKey, WeakKey};
 

@@ -7,6 +7,7 @@
 mod address;
 mod ask;
 mod breaker;
+mod clocks;
 mod fleet;
 mod limiter;
 mod line;
@@ -38,6 +39,8 @@ use crate::seal::ClusterKey;
 
 /// How long what waits may take to be sent at the end.
 const CLOSE_DEADLINE: Duration = Duration::from_secs(1);
+
+pub(crate) use clocks::clocks;
 
 pub(crate) fn open(url: &str, key: &ClusterKey, patience: Patience) -> Result<Cluster, OpenError> {
     let (teller, events) = hearing();

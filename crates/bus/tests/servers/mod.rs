@@ -6,6 +6,8 @@
     reason = "a test says what must be there; each uses some of this"
 )]
 
+pub(crate) mod guarded;
+
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
