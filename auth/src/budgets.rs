@@ -35,6 +35,9 @@ pub(crate) const WRONG_BY_ADDRESS: Policy = Policy::even("otp-wrong", 100, HOUR)
 pub(crate) const WRONG_BY_PAIR_HOUR: Policy = Policy::strict("otp-wrong-pair-hour", 10, HOUR);
 /// The same in any day.
 pub(crate) const WRONG_BY_PAIR_DAY: Policy = Policy::strict("otp-wrong-pair-day", 30, DAY);
+/// Wrong codes for one mailbox in any day, from everywhere, after which its owner is told. Nobody is refused by it. People
+/// who mistype do it a few times.
+pub(crate) const WRONG_BY_MAILBOX: Policy = Policy::strict("otp-wrong-mailbox", 20, DAY);
 /// Renewals from one address of the internet.
 pub(crate) const RENEWALS: Policy = Policy::even("token", 1_200, MINUTE);
 
@@ -156,6 +159,17 @@ impl Budgets {
         for (key, policy) in wrong_budgets(client, mailbox) {
             self.take(&key, policy, now_ms).await;
         }
+    }
+
+    /// Counts a wrong code for its mailbox, wherever it came from; whether there were many in a day.
+    pub(crate) async fn many_wrong(&self, to: &EmailAddress, now_ms: u64) -> bool {
+        let verdict = self.take(&to.mailbox(), WRONG_BY_MAILBOX, now_ms).await;
+        verdict.remaining == 0
+    }
+
+    /// Takes one notice from what its domain gets.
+    pub(crate) async fn notice(&self, to: &EmailAddress, now_ms: u64) -> bool {
+        self.take(to.domain(), self.by_domain, now_ms).await.allowed
     }
 
     /// Takes one renewal.

@@ -229,6 +229,7 @@ impl Auth {
                 .guessed_wrong(client, &mailbox, self.now_ms())
                 .await;
             if inner.budgets.are_on() {
+                inner.notices.wrong(&email, client);
                 tokio::time::sleep(otp::slow_down(counted.attempts)).await;
             }
             let mut problem = Problem::new(Refusal::OtpInvalid);
@@ -279,7 +280,7 @@ impl Auth {
 }
 
 /// A random UUID (version 4) from the operating system.
-fn uuid_v4() -> Result<[u8; 16], SecretError> {
+pub(crate) fn uuid_v4() -> Result<[u8; 16], SecretError> {
     Ok(*uuid::Builder::from_random_bytes(secrets::random::<16>()?)
         .into_uuid()
         .as_bytes())

@@ -12,6 +12,7 @@ mod challenges;
 mod config;
 mod keyring;
 mod metrics;
+mod notice;
 mod otp;
 mod outbox;
 mod refresh;
@@ -31,7 +32,7 @@ use protocol::token::KeySet;
 use service::clock::Clock;
 use service::drain::Drain;
 use store::{Store, StoreError};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tracing::{error, info, warn};
 
 pub use config::AuthConfig;
@@ -41,6 +42,7 @@ pub use secrets::SecretError;
 
 use budgets::Budgets;
 use keyring::{KeyError, KeyRules, Keyring};
+use notice::{Notices, Wrong};
 use outbox::{Nudges, Outbox, Publisher};
 use secrets::Secrets;
 
@@ -117,8 +119,9 @@ struct Inner {
     ring: watch::Sender<Arc<Keyring>>,
     keys: watch::Sender<Arc<KeySet>>,
     outbox: Outbox,
+    notices: Notices,
     /// Taken by [`run`].
-    nudges: Mutex<Option<Nudges>>,
+    tasks: Mutex<Option<(Nudges, mpsc::Receiver<Wrong>)>>,
     metrics: AuthMetrics,
 }
 
@@ -140,6 +143,7 @@ impl Auth {
         let ring = keyring::bring_up_to_date(ports.store.as_ref(), &secrets, &rules, now).await?;
         let budgets = Budgets::new(Arc::clone(&ports.limiter), ports.limits, &config);
         let (outbox, nudges) = outbox::outbox();
+        let (notices, wrong) = notice::notices();
         Ok(Self {
             inner: Arc::new(Inner {
                 keys: watch::Sender::new(Arc::clone(&ring.keys)),
@@ -150,7 +154,8 @@ impl Auth {
                 secrets,
                 rules,
                 outbox,
-                nudges: Mutex::new(Some(nudges)),
+                notices,
+                tasks: Mutex::new(Some((nudges, wrong))),
                 metrics: AuthMetrics::register(),
             }),
         })
@@ -206,16 +211,16 @@ impl Auth {
     }
 }
 
-/// Starts the background work: mails on their way to the queue, their fate on its way back, keys, forgetting. A second
+/// Starts the background work: mails on their way to the queue, their fate on its way back, notices, keys, forgetting. A second
 /// call does nothing.
 pub fn run(auth: &Auth, drain: &Drain) {
-    let nudges = auth
+    let tasks = auth
         .inner
-        .nudges
+        .tasks
         .lock()
         .unwrap_or_else(PoisonError::into_inner)
         .take();
-    let Some(nudges) = nudges else { return };
+    let Some((nudges, wrong)) = tasks else { return };
     if !auth.inner.budgets.are_on() {
         warn!("rate limits are off: anybody may ask for any number of codes");
     }
@@ -225,6 +230,7 @@ pub fn run(auth: &Auth, drain: &Drain) {
         publisher.clone().note_reports(drain.clone()),
     );
     drain.spawn("mail outbox", publisher.run(nudges, drain.clone()));
+    drain.spawn_background("notices of wrong codes", notice::run(auth.clone(), wrong));
     drain.spawn_background("signing keys", keep_keys(auth.clone()));
     drain.spawn_background("auth forgetting", forget(auth.clone()));
 }

@@ -101,6 +101,12 @@ impl Secrets {
         mac[..6].iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
+    /// How claims name the mailbox of an address: `me+shop@host` is `me@host`.
+    pub(crate) fn name_of_mailbox(&self, address: &EmailAddress) -> String {
+        let mac = mac(&self.addresses, &[b"mailbox", address.mailbox().as_bytes()]);
+        mac.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
     /// Seals bytes under a name; only the same name opens them again.
     pub(crate) fn seal(&self, name: &str, clear: &[u8]) -> Result<Vec<u8>, SecretError> {
         let failed = |_| SecretError("sealing failed".to_owned());

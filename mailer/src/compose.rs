@@ -79,6 +79,7 @@ pub fn words(job: &MailJob) -> Words {
     match &job.mail {
         Mail::Code { code, asked_from } => code_words(code, *asked_from, lifetime_minutes(job)),
         Mail::Test => test_words(),
+        Mail::WrongCodes { last_from } => wrong_codes_words(*last_from),
     }
 }
 
@@ -115,6 +116,29 @@ fn code_words(code: &str, asked_from: Option<IpAddr>, minutes: i64) -> Words {
         subject: "Your chatify sign-in code",
         text,
         html: page("Your code", &body),
+    }
+}
+
+/// Says nothing that only the owner of an account should know: there may be none.
+fn wrong_codes_words(last_from: Option<IpAddr>) -> Words {
+    let origin = match last_from {
+        Some(network) => format!("The last one came from the network {}.", shown(network)),
+        None => "The last one came from a private network.".to_owned(),
+    };
+    let what = "Somebody typed many wrong codes to sign in to chatify with this address.";
+    let harm = "A wrong code lets nobody in, and each code takes five tries.";
+    let todo = "If it was you, ask for a new code and type the newest. If it was not, you need not do anything: never give a \
+                code to anybody. Whoever is signed in stays signed in; who has an account sees its devices in the settings \
+                and can sign them out there.";
+    let once = "You get this notice once a day at most.";
+    let text = format!("{what}\n\n{origin} {harm}\n\n{todo}\n\n{once}\n");
+    let body = format!(
+        "<p class=\"lead\">{what}</p><p>{origin} {harm}</p><p>{todo}</p><p class=\"small\">{once}</p>"
+    );
+    Words {
+        subject: "Wrong sign-in codes for your address",
+        text,
+        html: page("Wrong codes", &body),
     }
 }
 
@@ -247,6 +271,25 @@ mod tests {
         ] {
             assert!(!words.html.contains(remote), "{remote}");
         }
+    }
+
+    /// O5 and O9: what was typed, and from where; no code, no promise that there is an account, nothing to click.
+    #[test]
+    fn a_notice_of_wrong_codes_tells_the_network_and_what_to_do_and_no_more() {
+        let last_from = Some([203, 0, 113, 0].into());
+        let words = words(&MailJob {
+            mail: Mail::WrongCodes { last_from },
+            ..job()
+        });
+        assert_eq!(words.subject, "Wrong sign-in codes for your address");
+        for text in [&words.text, &words.html] {
+            assert!(text.contains("203.0.113.x") && text.contains("once a day"));
+            assert!(!text.contains("1234") && !text.contains("ada"));
+        }
+        for remote in ["http:", "https:", "src=", "href="] {
+            assert!(!words.html.contains(remote), "{remote}");
+        }
+        assert!(wrong_codes_words(None).text.contains("a private network"));
     }
 
     /// O9 and H28: a job is one message, however often it is made.

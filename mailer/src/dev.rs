@@ -58,7 +58,7 @@ impl DevMailbox {
     pub(crate) fn keep(&self, job: &MailJob) {
         let code = match &job.mail {
             Mail::Code { code, .. } => Some(code.clone()),
-            Mail::Test => None,
+            Mail::Test | Mail::WrongCodes { .. } => None,
         };
         let (id, to) = (job.id.clone(), job.to.clone());
         let mut kept = self.locked();

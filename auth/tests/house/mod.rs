@@ -279,7 +279,7 @@ impl Device {
 pub(crate) fn code_of(job: &MailJob) -> String {
     match &job.mail {
         Mail::Code { code, .. } => code.clone(),
-        Mail::Test => panic!("no code in a test mail"),
+        Mail::Test | Mail::WrongCodes { .. } => panic!("no code in this mail"),
     }
 }
 

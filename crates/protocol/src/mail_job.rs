@@ -202,6 +202,12 @@ pub enum Mail {
     },
     /// A mail that shows an operator that mail works.
     Test,
+    /// A notice that many wrong codes were typed for this address.
+    #[serde(rename_all = "camelCase")]
+    WrongCodes {
+        /// The network of the last one: an address with its last part zeroed.
+        last_from: Option<IpAddr>,
+    },
 }
 
 impl fmt::Debug for MailJob {
@@ -217,6 +223,7 @@ impl fmt::Debug for Mail {
         f.write_str(match self {
             Mail::Code { .. } => "Code(***)",
             Mail::Test => "Test",
+            Mail::WrongCodes { .. } => "WrongCodes",
         })
     }
 }
@@ -338,6 +345,12 @@ mod tests {
         assert_eq!(serde_json::from_str::<MailJob>(&json).unwrap(), job);
         let shown = format!("{job:?} {:?} {:?}", job.mail, job.to);
         assert!(!shown.contains("1234") && !shown.contains("ada"), "{shown}");
+        let notice = Mail::WrongCodes {
+            last_from: Some([203, 0, 113, 0].into()),
+        };
+        let said = r#"{"kind":"wrongCodes","lastFrom":"203.0.113.0"}"#;
+        assert_eq!(serde_json::to_string(&notice).unwrap(), said);
+        assert_eq!(serde_json::from_str::<Mail>(said).unwrap(), notice);
         let evil = json.replace("ada@example.com", "ada@example.com\\r\\nBcc: e@evil.test");
         assert!(serde_json::from_str::<MailJob>(&evil).is_err());
     }

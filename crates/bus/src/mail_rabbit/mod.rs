@@ -143,7 +143,10 @@ impl MailConsumer for Consumer {
                         return Some(Delivery::new(job, attempts, Box::new(held)));
                     }
                     Err(seal::NotOurs) => {
-                        let (id, why) = (held.id().to_owned(), "sealed with another cluster key");
+                        let (id, why) = (
+                            held.id().to_owned(),
+                            "sealed with another cluster key, or by a newer release",
+                        );
                         error!(id, why, "a mail job cannot be opened");
                         if let Err(error) = held.end(Settlement::Dead(why.to_owned())).await {
                             debug!(id, %error, "it comes again");
