@@ -23,8 +23,8 @@ const SILENCE_MILLIS: u64 = 10_000;
 const ANSWER_TIMES: u64 = 4;
 const ANSWER_MILLIS: std::ops::RangeInclusive<u64> = 300..=2_000;
 /// Drafts that are handed over at once, and the bytes of their texts: they travel as a hint does.
-const HANDED_MAX: usize = 64;
-const HANDED_BYTES_MAX: usize = 64 * 1024;
+const HANDED_MAX: usize = 256;
+const HANDED_BYTES_MAX: usize = 256 * 1024;
 
 /// The node that writes a room while several want to: the same for all that know of the same nodes, and as good as even over
 /// all rooms (rendezvous hashing).
