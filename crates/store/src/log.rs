@@ -87,7 +87,8 @@ pub trait Log {
     fn append(&self, batch: Append) -> Future<'_, Result<(), AppendError>>;
 
     /// Another process has said, after it was acknowledged, that a batch of a room's log ends here, and that the room is not
-    /// deleted by it. It must be the end of a batch as it was appended: a store may put the next one behind it unseen. A store that many share may spare itself a question by that; nothing is promised.
+    /// deleted by it. It must be the end of a batch as it was appended: a store may put the next one behind it unseen. A store
+    /// that many share may spare itself a question by that; nothing is promised.
     fn heard(&self, _room: RoomId, _head: Head) {}
 
     /// What became of some keys, in the order asked, and where the log ends; one consistent picture.

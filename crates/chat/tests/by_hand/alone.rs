@@ -6,11 +6,11 @@ use chat::{
     ConnId, Effect, Hub, HubId, Input, Mark, Notice, Now, Opened, Passage, Setup, StoreAnswer,
     StoreQuestion, Turn, Who, home_of,
 };
-use protocol::entry::{Draft, Entry, Intent};
+use protocol::entry::{Change, Draft, Entry, Hint, Intent};
 use protocol::event::client::Cursor;
 use protocol::frame::Frame;
 use protocol::ids::{ClientId, MessageId, NodeId, RoomId, SessionId, UserId};
-use protocol::message::Seq;
+use protocol::message::{Message, Seq};
 use protocol::room::{Epoch, Head, Member, Role, Room, RoomSummary, RoomType};
 use protocol::time::Timestamp;
 use uuid::Uuid;
@@ -159,6 +159,17 @@ impl Alone {
         })
     }
 
+    /// Another node's hint.
+    pub(crate) fn hears(&mut self, entries: Vec<Entry>) -> Vec<Effect> {
+        let head = at(entries.last().map_or(0, |entry| entry.seq));
+        let room = self.room;
+        self.tell(Input::Hint(Box::new(Hint {
+            room,
+            head,
+            entries,
+        })))
+    }
+
     /// Answers the hub's open question about its room.
     pub(crate) fn answer(&mut self, effects: &[Effect], answer: StoreAnswer) -> Vec<Effect> {
         let (ticket, _) = asked(effects);
@@ -259,4 +270,43 @@ pub(crate) fn sent_to(effects: &[Effect], index: u32) -> Vec<Seq> {
             entry.parse().ok()
         })
         .collect()
+}
+
+/// What a draft becomes in the log.
+pub(crate) fn entry(hub: &Alone, seq: Seq, draft: &Draft) -> Entry {
+    let message = Message {
+        id: MessageId(Uuid::from_u128(5)),
+        room_id: hub.room,
+        seq,
+        n: 0,
+        client_id: draft.key,
+        sender_id: draft.actor,
+        text: "hello".to_owned(),
+        reply_to: None,
+        mentions: Vec::new(),
+        reactions: Vec::new(),
+        version: 1,
+        created_at: draft.at,
+        edited_at: None,
+        deleted_at: None,
+        meta: None,
+    };
+    Entry {
+        seq,
+        n: 0,
+        at: draft.at,
+        actor: draft.actor,
+        key: draft.key,
+        digest: draft.digest(),
+        change: Change::Said { message },
+    }
+}
+
+pub(crate) fn draft(actor: UserId, key: u128) -> Draft {
+    Draft {
+        actor,
+        key: ClientId(Uuid::from_u128(key)),
+        at: Timestamp(1_000_000),
+        intent: say(),
+    }
 }

@@ -3,58 +3,17 @@
 use std::sync::Arc;
 
 use chat::{AppendFailed, Effect, Input, Notice, StoreAnswer, StoreQuestion};
-use protocol::entry::{Change, Draft, Entry, Hint};
+use protocol::entry::{Change, Draft, Entry};
 use protocol::envelope::{HandOver, SentBack};
-use protocol::ids::{ClientId, MessageId, NodeId, UserId};
-use protocol::message::{Message, Seq};
+use protocol::ids::{MessageId, NodeId};
 use protocol::problem::Code;
 use protocol::room::{Head, LeaveReason, Role};
-use protocol::time::Timestamp;
 use uuid::Uuid;
 
-use crate::alone::{ANN, Alone, BEN, asked, at, batch, is_answered, member, say};
+use crate::alone::{ANN, Alone, BEN, asked, at, batch, draft, entry, is_answered, member};
 
 /// This node is 1 in all of these stories.
 const ME: NodeId = NodeId(1);
-
-/// What a draft becomes in the log.
-fn entry(hub: &Alone, seq: Seq, draft: &Draft) -> Entry {
-    let message = Message {
-        id: MessageId(Uuid::from_u128(5)),
-        room_id: hub.room,
-        seq,
-        n: 0,
-        client_id: draft.key,
-        sender_id: draft.actor,
-        text: "hello".to_owned(),
-        reply_to: None,
-        mentions: Vec::new(),
-        reactions: Vec::new(),
-        version: 1,
-        created_at: draft.at,
-        edited_at: None,
-        deleted_at: None,
-        meta: None,
-    };
-    Entry {
-        seq,
-        n: 0,
-        at: draft.at,
-        actor: draft.actor,
-        key: draft.key,
-        digest: draft.digest(),
-        change: Change::Said { message },
-    }
-}
-
-fn draft(actor: UserId, key: u128) -> Draft {
-    Draft {
-        actor,
-        key: ClientId(Uuid::from_u128(key)),
-        at: Timestamp(1_000_000),
-        intent: say(),
-    }
-}
 
 fn says(hub: &mut Alone, draft: &Draft) -> Vec<Effect> {
     hub.tell(Input::Call {
@@ -62,16 +21,6 @@ fn says(hub: &mut Alone, draft: &Draft) -> Vec<Effect> {
         room: hub.room,
         draft: draft.clone(),
     })
-}
-
-fn hears(hub: &mut Alone, entries: Vec<Entry>) -> Vec<Effect> {
-    let head = at(entries.last().map_or(0, |entry| entry.seq));
-    let room = hub.room;
-    hub.tell(Input::Hint(Box::new(Hint {
-        room,
-        head,
-        entries,
-    })))
 }
 
 /// The one hand-over among the effects.
@@ -115,13 +64,13 @@ fn after_a_lost_place(other: NodeId) -> Alone {
     let members = vec![member(ANN, Role::Member), member(BEN, Role::Member)];
     let appending = hub.answer(&opening, hub.opened(1, members));
     let winner = entry(&hub, 2, &draft(BEN, 2));
-    hears(&mut hub, vec![winner]);
+    hub.hears(vec![winner]);
     let conflict = StoreAnswer::Appended(Err(AppendFailed::Conflict));
     let next = hub.answer(&appending, conflict);
     let first = draft(ANN, 1);
     if next.iter().any(|effect| matches!(effect, Effect::Hand(_))) {
         let mine = entry(&hub, 3, &first);
-        assert_eq!(answers(&hears(&mut hub, vec![mine])), [(1, Ok(false))]);
+        assert_eq!(answers(&hub.hears(vec![mine])), [(1, Ok(false))]);
     } else {
         let done = hub.answer(&next, StoreAnswer::Appended(Ok(())));
         assert_eq!(answers(&done), [(1, Ok(false))]);
@@ -172,7 +121,7 @@ fn what_is_heard_of_the_log_answers_what_was_handed_over() {
         entry(&hub, 4, &draft(BEN, 99)),
         entry(&hub, 5, &over.drafts[0]),
     ];
-    let effects = hears(&mut hub, entries);
+    let effects = hub.hears(entries);
     assert_eq!(answers(&effects), [(10, Ok(false))]);
     let next = handed(&effects);
     assert_eq!(next.drafts, [draft(BEN, 11)], "and the next ones follow");
@@ -188,12 +137,12 @@ fn an_entry_of_an_earlier_try_and_one_with_another_text_are_told_apart() {
     if let Change::Said { message } = &mut earlier.change {
         message.id = MessageId(Uuid::from_u128(6));
     }
-    assert_eq!(answers(&hears(&mut hub, vec![earlier])), [(10, Ok(true))]);
+    assert_eq!(answers(&hub.hears(vec![earlier])), [(10, Ok(true))]);
     let (mut hub, over) = handing();
     let mut another = entry(&hub, 4, &over.drafts[0]);
     another.digest += 1;
     let conflict = Err(Code::ClientIdConflict);
-    assert_eq!(answers(&hears(&mut hub, vec![another])), [(10, conflict)]);
+    assert_eq!(answers(&hub.hears(vec![another])), [(10, conflict)]);
 }
 
 #[test]
@@ -245,7 +194,7 @@ fn what_may_be_written_elsewhere_is_never_called_not_stored() {
         },
         ..entry(&hub, 4, &draft(BEN, 99))
     };
-    hears(&mut hub, vec![removed]);
+    hub.hears(vec![removed]);
     let effects = hub.wait();
     let (_, StoreQuestion::Lookup { keys }) = asked(&effects) else {
         panic!("a refusal looks first");
@@ -324,4 +273,13 @@ fn a_hand_over_is_taken_in_once_and_never_after_a_later_one() {
     }
     let over = hand_over(&hub, 8, vec![draft(ANN, 1)]);
     assert!(hub.tell(over).is_empty(), "it waits with the first");
+}
+
+#[test]
+fn what_another_node_has_handed_over_goes_to_no_third() {
+    let (mut hub, over) = handing();
+    let mine = entry(&hub, 4, &over.drafts[0]);
+    hub.hears(vec![mine]);
+    let effects = hub.tell(hand_over(&hub, 7, vec![draft(BEN, 20)]));
+    assert_eq!(batch(&effects)[0].key, draft(BEN, 20).key);
 }

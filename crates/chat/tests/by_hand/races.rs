@@ -1,47 +1,10 @@
 //! Two nodes that claim one place of a log: whoever lost it, and hears to what, asks the store nothing.
 
 use chat::{AppendFailed, Effect, Input, Notice, StoreAnswer, StoreQuestion};
-use protocol::entry::{Change, Entry, Hint};
-use protocol::ids::{ClientId, MessageId, UserId};
-use protocol::message::{Message, Seq};
+use protocol::entry::{Change, Entry};
 use protocol::room::{LeaveReason, Role};
-use protocol::time::Timestamp;
-use uuid::Uuid;
 
-use crate::alone::{ANN, Alone, BEN, asked, at, batch, is_answered, member, say};
-
-fn entry(seq: Seq, actor: UserId, key: u128, change: Change) -> Entry {
-    Entry {
-        seq,
-        n: 0,
-        at: Timestamp(1_000_000),
-        actor,
-        key: ClientId(Uuid::from_u128(key)),
-        digest: 1,
-        change,
-    }
-}
-
-fn said(hub: &Alone, seq: Seq, actor: UserId, key: u128) -> Entry {
-    let message = Message {
-        id: MessageId(Uuid::from_u128(1_000 + u128::from(seq))),
-        room_id: hub.room,
-        seq,
-        n: 0,
-        client_id: ClientId(Uuid::from_u128(key)),
-        sender_id: actor,
-        text: "from elsewhere".to_owned(),
-        reply_to: None,
-        mentions: Vec::new(),
-        reactions: Vec::new(),
-        version: 1,
-        created_at: Timestamp(1_000_000),
-        edited_at: None,
-        deleted_at: None,
-        meta: None,
-    };
-    entry(seq, actor, key, Change::Said { message })
-}
+use crate::alone::{ANN, Alone, BEN, asked, at, batch, draft, entry, is_answered, member, say};
 
 /// A hub with one socket in its room, of which it is the home; the log ends at 1. What Ann says is on its way to place 2.
 fn writing() -> (Alone, Vec<Effect>) {
@@ -60,16 +23,6 @@ fn writing() -> (Alone, Vec<Effect>) {
     (hub, appending)
 }
 
-fn hint(hub: &mut Alone, entries: Vec<Entry>) -> Vec<Effect> {
-    let head = at(entries.last().map_or(0, |entry| entry.seq));
-    let room = hub.room;
-    hub.tell(Input::Hint(Box::new(Hint {
-        room,
-        head,
-        entries,
-    })))
-}
-
 fn conflict() -> StoreAnswer {
     StoreAnswer::Appended(Err(AppendFailed::Conflict))
 }
@@ -83,8 +36,11 @@ fn asks(effects: &[Effect]) -> bool {
 #[test]
 fn who_heard_the_winner_goes_behind_it_at_once() {
     let (mut hub, appending) = writing();
-    let entries = vec![said(&hub, 2, BEN, 1), said(&hub, 3, BEN, 2)];
-    assert!(!asks(&hint(&mut hub, entries)));
+    let entries = vec![
+        entry(&hub, 2, &draft(BEN, 1)),
+        entry(&hub, 3, &draft(BEN, 2)),
+    ];
+    assert!(!asks(&hub.hears(entries)));
     let again = hub.answer(&appending, conflict());
     assert_eq!(batch(&again)[0].seq, 4);
     let stored = hub.answer(&again, StoreAnswer::Appended(Ok(())));
@@ -95,8 +51,8 @@ fn who_heard_the_winner_goes_behind_it_at_once() {
 fn who_hears_the_winner_after_the_refusal_goes_behind_it_then() {
     let (mut hub, appending) = writing();
     assert!(!asks(&hub.answer(&appending, conflict())));
-    let entries = vec![said(&hub, 2, BEN, 1)];
-    let again = hint(&mut hub, entries);
+    let entries = vec![entry(&hub, 2, &draft(BEN, 1))];
+    let again = hub.hears(entries);
     assert_eq!(batch(&again)[0].seq, 3);
 }
 
@@ -114,8 +70,8 @@ fn who_hears_nothing_asks_after_a_moment() {
 fn who_hears_their_own_words_does_not_say_them_again() {
     let (mut hub, appending) = writing();
     let mine = batch(&appending)[0].clone();
-    let entries = vec![said(&hub, 2, BEN, 1), Entry { seq: 3, ..mine }];
-    hint(&mut hub, entries);
+    let entries = vec![entry(&hub, 2, &draft(BEN, 1)), Entry { seq: 3, ..mine }];
+    hub.hears(entries);
     let effects = hub.answer(&appending, conflict());
     assert!(matches!(asked(&effects).1, StoreQuestion::Lookup { .. }));
 }
@@ -128,7 +84,11 @@ fn what_was_heard_is_obeyed() {
         reason: LeaveReason::Removed,
         until: None,
     };
-    hint(&mut hub, vec![entry(2, BEN, 1, gone)]);
+    let removed = Entry {
+        change: gone,
+        ..entry(&hub, 2, &draft(BEN, 1))
+    };
+    hub.hears(vec![removed]);
     let effects = hub.answer(&appending, conflict());
     // A refusal looks first whether the message is stored already.
     assert!(matches!(asked(&effects).1, StoreQuestion::Lookup { .. }));

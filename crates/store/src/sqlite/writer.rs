@@ -26,7 +26,7 @@ use crate::StoreError;
 const IDLE: Duration = Duration::from_secs(1);
 
 /// From the begin of one commit to that of the next, while several write at once. Each commit writes the same few pages
-/// and asks the disk once, whatever it holds: at 2,000 messages a second 5 ms make one of ten messages, for a few
+/// and asks the disk once, whatever it holds: at 2,000 messages a second one holds ten of them, for a few
 /// milliseconds of their latency.
 const PACE: Duration = Duration::from_millis(5);
 
