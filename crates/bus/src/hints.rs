@@ -12,7 +12,8 @@ pub const EVENTS_MAX: usize = 16_384;
 /// What a node hears.
 #[derive(Clone, Debug, PartialEq)]
 pub enum BusEvent {
-    /// Another process, or this one, has said something on a topic that this process watches. May be its own word.
+    /// Another process, or this one, has said something on a topic that this process watches. May be its own word, but
+    /// mostly not when it said that a log has grown: it knows that, and would be woken for each message.
     Said(Envelope),
     /// The bus has confirmed a topic: what is published from now on arrives, as long as nothing is lost. Said again
     /// after each time that the subscription had to be made anew (a reconnect, a failover, a moved slot); then

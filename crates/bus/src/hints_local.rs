@@ -10,7 +10,7 @@ use crate::Future;
 use crate::hearing::{Events, Teller, hearing};
 use crate::hints::Bus;
 
-/// One process's handle of a bus. Like Redis, it hears its own words too.
+/// One process's handle of a bus. As on Redis, it hears its own words too, but not that a log has grown.
 pub struct LocalBus {
     all: Arc<Mutex<Vec<Handle>>>,
     number: usize,
@@ -77,7 +77,11 @@ impl Bus for LocalBus {
         if !handles[self.number].open {
             return;
         }
-        for handle in handles.iter().filter(|h| h.watched.contains(&topic)) {
+        let known_here = matches!(envelope, Envelope::Grown { .. });
+        for (number, handle) in handles.iter().enumerate() {
+            if !handle.watched.contains(&topic) || known_here && number == self.number {
+                continue;
+            }
             let dropped = handle.teller.said(envelope.clone());
             if dropped > 0 {
                 tracing::warn!(dropped, "a listener of the local bus is too far behind");

@@ -10,8 +10,10 @@ use std::time::Duration;
 
 use bus::hints::{Bus, BusEvent, Events};
 use bus::hints_local::LocalBus;
+use protocol::entry::Hint;
 use protocol::envelope::{Envelope, Topic};
 use protocol::ids::{RoomId, SessionId, UserId};
+use protocol::room::{Epoch, Head};
 use servers::{PATIENCE, Server, limited, processes, ready, shared};
 use uuid::Uuid;
 
@@ -26,6 +28,23 @@ fn typing(room: RoomId, n: u128) -> Envelope {
         room,
         user: UserId(Uuid::from_u128(n)),
         active: true,
+    }
+}
+
+/// The first room's log ends here now.
+fn grown(seq: u64) -> Envelope {
+    let head = Head {
+        epoch: Epoch(1),
+        seq,
+        n: seq,
+    };
+    let hint = Hint {
+        room: room(1),
+        head,
+        entries: Vec::new(),
+    };
+    Envelope::Grown {
+        hint: Box::new(hint),
     }
 }
 
@@ -67,6 +86,26 @@ mod behaviour {
         a.publish(typing(other, 9));
         assert_eq!(said(&mut c_events).await, typing(other, 9));
         assert_eq!(b_events.try_recv(), None);
+    }
+
+    pub(super) async fn whoever_says_that_a_log_has_grown_is_not_told_so(processes: Processes) {
+        let [a, b, _] = &processes[..] else { panic!() };
+        let (mut own, mut events) = (a.events(), b.events());
+        let topic = Topic::Room(room(1));
+        a.watch(topic);
+        b.watch(topic);
+        watched(&mut own, topic).await;
+        watched(&mut events, topic).await;
+        for n in 1..=100 {
+            a.publish(grown(n));
+            a.publish(typing(room(1), n.into()));
+            assert_eq!(said(&mut own).await, typing(room(1), n.into()));
+            assert_eq!(said(&mut events).await, grown(n));
+            assert_eq!(said(&mut events).await, typing(room(1), n.into()));
+        }
+        // What others say of the same log is heard.
+        b.publish(grown(101));
+        assert_eq!(said(&mut own).await, grown(101));
     }
 
     pub(super) async fn every_kind_of_topic_is_heard(processes: Processes) {
@@ -128,9 +167,14 @@ mod behaviour {
             a.publish(typing(kept, n));
             let mut still = false;
             loop {
-                match said(&mut events).await {
-                    heard if heard == typing(kept, n) => break,
-                    heard => still |= heard.topic() == Topic::Room(left),
+                match tokio::time::timeout(PATIENCE / 10, said(&mut events)).await {
+                    Ok(heard) if heard == typing(kept, n) => break,
+                    Ok(heard) => still |= heard.topic() == Topic::Room(left),
+                    // It was lost, as anything may be: nothing can be told by this round.
+                    Err(_) => {
+                        still = true;
+                        break;
+                    }
                 }
             }
             // Servers may differ in speed: only what comes after the other room's word of the next round would tell.
@@ -231,6 +275,7 @@ macro_rules! contract {
             use super::*;
             contract!(@tests $open,
                 whoever_watches_a_topic_hears_it_and_nobody_else
+                whoever_says_that_a_log_has_grown_is_not_told_so
                 every_kind_of_topic_is_heard
                 one_topic_of_one_process_keeps_its_order
                 what_is_not_watched_any_more_is_not_heard
