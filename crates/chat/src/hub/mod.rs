@@ -74,7 +74,7 @@ impl Hub {
         Self {
             minter: Minter::new(setup.seed),
             sockets: Sockets::default(),
-            reads: Reads::default(),
+            reads: Reads::new(setup.cluster.is_some()),
             local: LocalRooms::default(),
             enrolments: Vec::new(),
             lagging: 0,

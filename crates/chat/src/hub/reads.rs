@@ -6,10 +6,14 @@ use std::collections::BTreeSet;
 use protocol::ids::RoomId;
 
 use super::Hub;
-use super::turns::Turns;
+use super::turns::{Pace, Turns};
 use crate::{ConnId, Effect, LogRead, Together};
 
-/// Who connects waits for nobody to come; logs and heads are of rooms that are late already, or that others will tell of.
+/// People, and logs: an answer of a few hundred kilobytes, which a shard hands out within a turn or two.
+const TOGETHER_MAX: usize = 256;
+/// Heads, which are small: a sweep of all rooms is few reads. A store asks no more in one operation.
+const HEADS_MAX: usize = 500;
+/// Between reads of logs and of heads: they are of rooms that are late already, or that others will tell of.
 const PAUSE_MILLIS: u64 = 100;
 
 /// See the module.
@@ -22,18 +26,18 @@ pub(crate) struct Reads {
     heads_wanted: BTreeSet<RoomId>,
 }
 
-impl Default for Reads {
-    fn default() -> Self {
+impl Reads {
+    /// Nothing is read yet. A node of a cluster asks a server, and pays for each read; one alone has the store beside it.
+    pub(super) fn new(in_cluster: bool) -> Self {
+        let pace = if in_cluster { Pace::Crowds } else { Pace::None };
         Self {
-            rooms: Turns::default(),
-            logs: Turns::every(PAUSE_MILLIS),
-            heads: Turns::every(PAUSE_MILLIS),
+            rooms: Turns::new(TOGETHER_MAX, pace),
+            logs: Turns::new(TOGETHER_MAX, Pace::Apart(PAUSE_MILLIS)),
+            heads: Turns::new(HEADS_MAX, Pace::Apart(PAUSE_MILLIS)),
             heads_wanted: BTreeSet::new(),
         }
     }
-}
 
-impl Reads {
     /// When a read may begin that waits for a while.
     pub(super) fn deadline(&self) -> Option<u64> {
         let waits = [

@@ -8,56 +8,73 @@
 
 use std::collections::VecDeque;
 
-/// For so many at most in one read: an answer that is a few hundred kilobytes, and that a shard hands out within a turn
-/// or two.
-pub(super) const TOGETHER_MAX: usize = 256;
 /// Reads under way at once.
 const READS_MAX: usize = 4;
 /// A read without an answer after this is slow: others begin beside it.
 const SLOW_MILLIS: u64 = 250;
+/// So long after a read's beginning it is calm, and the next who comes is no part of a crowd.
+const CALM_MILLIS: u64 = 100;
+/// When nobody has come for so long, a crowd is there.
+const GAP_MILLIS: u64 = 10;
+/// So long the first of a crowd waits for the others.
+const CROWD_MILLIS: u64 = 200;
 /// Those who left are cleared away when so many wait, and whenever twice as many as after the last clearing.
 const WAITING_MIN: usize = 1_024;
+
+/// When a read for a few begins, as far as no other one is under way. One for as many as go into one begins at once.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Pace {
+    /// At once.
+    None,
+    /// So many milliseconds after the last one began.
+    Apart(u64),
+    /// At once in a calm; in a crowd when all have come, as far as that can be told. A store that answers fast would be
+    /// asked for a few at a time otherwise.
+    Crowds,
+}
 
 /// See the module. `T` is who or what is read for.
 #[derive(Debug)]
 pub(super) struct Turns<T> {
+    pace: Pace,
+    /// For so many at most in one read.
+    bound: usize,
+    /// The same while the store cannot read for so many.
+    most: usize,
     reading: usize,
     /// When the last one began.
     began: Option<u64>,
-    /// Between the beginnings of two reads, while fewer wait than go into one.
-    pause: u64,
-    most: usize,
     waiting: VecDeque<T>,
+    /// How many waited when it was last looked, and since when the first and the last of them do.
+    seen: usize,
+    first_came: u64,
+    last_came: u64,
     clear_at: usize,
 }
 
-impl<T> Default for Turns<T> {
-    fn default() -> Self {
+impl<T> Turns<T> {
+    /// Reads for so many at most.
+    pub(super) fn new(bound: usize, pace: Pace) -> Self {
         Self {
+            pace,
+            bound,
+            most: bound,
             reading: 0,
             began: None,
-            pause: 0,
-            most: TOGETHER_MAX,
             waiting: VecDeque::new(),
+            seen: 0,
+            first_came: 0,
+            last_came: 0,
             clear_at: WAITING_MIN,
         }
     }
-}
 
-impl<T> Turns<T> {
-    /// Turns of what is in no hurry: so many milliseconds lie between the beginnings of two reads.
-    pub(super) fn every(pause: u64) -> Self {
-        Self {
-            pause,
-            ..Self::default()
-        }
-    }
-
-    /// One more is to be read for; [`Turns::next`] says when.
+    /// One more is to be read for; [`Turns::next`] says when, and must be asked before time goes on.
     pub(super) fn wait(&mut self, one: T, is_wanted: impl Fn(&T) -> bool) {
         if self.waiting.len() >= self.clear_at {
             self.waiting.retain(is_wanted);
             self.clear_at = (2 * self.waiting.len()).max(WAITING_MIN);
+            self.seen = self.seen.min(self.waiting.len());
         }
         self.waiting.push_back(one);
     }
@@ -65,6 +82,7 @@ impl<T> Turns<T> {
     /// For whom a read begins now, if one may and somebody waits. It must be [`Turns::done`] once, whatever becomes of
     /// them.
     pub(super) fn next(&mut self, now: u64, is_wanted: impl Fn(&T) -> bool) -> Option<Vec<T>> {
+        self.look(now);
         let full = self.waiting.len() >= self.most;
         if self.reading >= READS_MAX || !full && self.not_before().is_some_and(|at| now < at) {
             return None;
@@ -77,12 +95,24 @@ impl<T> Turns<T> {
                 together.push(one);
             }
         }
+        self.seen = self.waiting.len();
+        self.first_came = now;
         if together.is_empty() {
             return None;
         }
         self.reading += 1;
         self.began = Some(now);
         Some(together)
+    }
+
+    fn look(&mut self, now: u64) {
+        if self.waiting.len() > self.seen {
+            self.last_came = now;
+            if self.seen == 0 {
+                self.first_came = now;
+            }
+            self.seen = self.waiting.len();
+        }
     }
 
     /// When [`Turns::next`] may give those who wait, if nothing else happens until then.
@@ -93,15 +123,22 @@ impl<T> Turns<T> {
 
     /// When a read for a few may begin.
     fn not_before(&self) -> Option<u64> {
+        let began = self.began?;
+        let paced = match self.pace {
+            Pace::None => began,
+            Pace::Apart(pause) => began + pause,
+            Pace::Crowds if self.first_came >= began + CALM_MILLIS => began,
+            Pace::Crowds => (self.last_came + GAP_MILLIS).min(self.first_came + CROWD_MILLIS),
+        };
         let slow = if self.reading > 0 { SLOW_MILLIS } else { 0 };
-        self.began.map(|began| began + slow.max(self.pause))
+        Some(paced.max(began + slow))
     }
 
     /// A read has ended, and whether it was answered.
     pub(super) fn done(&mut self, well: bool) {
         self.reading = self.reading.saturating_sub(1);
         self.most = if well {
-            (2 * self.most).min(TOGETHER_MAX)
+            (2 * self.most).min(self.bound)
         } else {
             (self.most / 2).max(1)
         };
@@ -112,13 +149,19 @@ impl<T> Turns<T> {
 mod tests {
     use super::*;
 
+    const BOUND: usize = 256;
+
+    fn turns(pace: Pace) -> Turns<u32> {
+        Turns::new(BOUND, pace)
+    }
+
     fn all(_: &u32) -> bool {
         true
     }
 
     /// One is read for since 0, and so many wait.
     fn busy(count: u32) -> Turns<u32> {
-        let mut turns = Turns::default();
+        let mut turns = turns(Pace::None);
         turns.wait(u32::MAX, all);
         assert_eq!(turns.next(0, all), Some(vec![u32::MAX]));
         (0..count).for_each(|one| turns.wait(one, all));
@@ -127,7 +170,7 @@ mod tests {
 
     #[test]
     fn who_comes_while_nothing_is_read_is_read_for_at_once_and_alone() {
-        let mut turns = Turns::default();
+        let mut turns = turns(Pace::None);
         for one in 0..100 {
             turns.wait(one, all);
             assert_eq!(turns.next(0, all), Some(vec![one]));
@@ -163,16 +206,16 @@ mod tests {
     fn no_read_is_for_more_than_its_bound_and_full_ones_go_at_once() {
         let mut turns = busy(2_000);
         for _ in 1..READS_MAX {
-            assert_eq!(turns.next(0, all).unwrap().len(), TOGETHER_MAX);
+            assert_eq!(turns.next(0, all).unwrap().len(), BOUND);
         }
         assert_eq!(turns.next(0, all), None, "all places are taken");
         turns.done(true);
-        assert_eq!(turns.next(0, all).unwrap().len(), TOGETHER_MAX);
+        assert_eq!(turns.next(0, all).unwrap().len(), BOUND);
     }
 
     #[test]
     fn what_is_in_no_hurry_gathers_for_a_while() {
-        let mut turns = Turns::every(100);
+        let mut turns = turns(Pace::Apart(100));
         turns.wait(0, all);
         assert_eq!(turns.next(7, all), Some(vec![0]), "the first does not");
         turns.done(true);
@@ -181,6 +224,59 @@ mod tests {
         assert_eq!(turns.next(106, all), None);
         assert_eq!(turns.deadline(), Some(107));
         assert_eq!(turns.next(107, all), Some(vec![1, 2]));
+    }
+
+    /// So many come, one each so many milliseconds. Returns when reads began, and for how many.
+    fn crowd(count: u32, apart: u64) -> Vec<(u64, usize)> {
+        let (mut turns, mut begun) = (turns(Pace::Crowds), Vec::new());
+        let end = u64::from(count) * apart + 1_000;
+        for now in 1_000..1_000 + end {
+            let since = now - 1_000;
+            if since % apart == 0 && since / apart < u64::from(count) {
+                turns.wait(0, all);
+            }
+            while let Some(together) = turns.next(now, all) {
+                begun.push((now - 1_000, together.len()));
+                turns.done(true);
+            }
+        }
+        begun
+    }
+
+    #[test]
+    fn a_crowd_is_few_reads_and_the_first_of_it_does_not_wait() {
+        // Ten in ten milliseconds: the first, and the others when nobody has come for a moment.
+        assert_eq!(crowd(10, 1), [(0, 1), (9 + GAP_MILLIS, 9)]);
+        // A thousand within two seconds: nobody waits for longer than the bound.
+        let begun = crowd(1_000, 2);
+        assert_eq!(begun.iter().map(|(_, count)| count).sum::<usize>(), 1_000);
+        assert!(
+            begun.len() <= 2 + 2_000 / CROWD_MILLIS as usize,
+            "{begun:?}"
+        );
+        assert!(begun.iter().all(|(_, count)| *count <= 101), "{begun:?}");
+    }
+
+    #[test]
+    fn who_comes_in_a_calm_is_read_for_at_once() {
+        assert!(
+            crowd(50, CALM_MILLIS)
+                .iter()
+                .all(|(at, _)| at % CALM_MILLIS == 0)
+        );
+        assert_eq!(crowd(50, CALM_MILLIS).len(), 50);
+    }
+
+    #[test]
+    fn in_a_crowd_as_many_as_go_into_one_read_are_read_for_at_once() {
+        let mut turns = turns(Pace::Crowds);
+        turns.wait(0, all);
+        assert_eq!(turns.next(0, all), Some(vec![0]));
+        turns.done(true);
+        (0..2 * BOUND as u32 + 1).for_each(|one| turns.wait(one, all));
+        assert_eq!(turns.next(1, all).unwrap().len(), BOUND);
+        assert_eq!(turns.next(1, all).unwrap().len(), BOUND);
+        assert_eq!(turns.next(1, all), None, "one is left, and others may come");
     }
 
     #[test]

@@ -30,12 +30,17 @@ pub(crate) struct Alone {
 impl Alone {
     /// The room's home is this hub, or the other one of two.
     pub(crate) fn new(home_here: bool) -> Self {
+        Self::with_limits(home_here, false)
+    }
+
+    /// The same, where people have a pace.
+    pub(crate) fn with_limits(home_here: bool, limits: bool) -> Self {
         let setup = Setup {
             hub: HubId(0),
             hubs: 2,
             node: "n".to_owned(),
             cluster: Some(NodeId(1)),
-            limits: false,
+            limits,
             seed: [1, 2, 3, 4],
         };
         let room = (1..)

@@ -6,6 +6,7 @@ use chat::{AppendFailed, Effect, HomeCommand, HubId, Input, Notice, StoreAnswer,
 use protocol::entry::{Change, Draft, Entry};
 use protocol::envelope::{HandOver, SentBack};
 use protocol::ids::{MessageId, NodeId};
+use protocol::limits::SEND_BURST;
 use protocol::problem::Code;
 use protocol::room::{Head, LeaveReason, Role};
 use uuid::Uuid;
@@ -49,7 +50,7 @@ fn answers(effects: &[Effect]) -> Vec<(u64, Result<bool, Code>)> {
 /// A node with a socket in its room, whose log ends at 2. It has just lost place 2 to Ben on another node, and what it had
 /// wanted to put there is at place 3 now. `other` is the other node.
 fn after_a_lost_place(other: NodeId) -> Alone {
-    let mut hub = Alone::new(true);
+    let mut hub = Alone::with_limits(true, true);
     hub.tell(Input::Peers {
         alive: Some(Arc::from([ME, other])),
     });
@@ -232,7 +233,7 @@ fn hand_over(hub: &Alone, number: u64, drafts: Vec<Draft>) -> Input {
 
 /// The room's log ends at 1, and what another node has handed over is on its way to place 2.
 fn writing() -> (Alone, Vec<Effect>) {
-    let mut hub = Alone::new(true);
+    let mut hub = Alone::with_limits(true, true);
     let over = hand_over(&hub, 7, vec![draft(ANN, 1), draft(BEN, 2)]);
     let opening = hub.tell(over);
     let members = vec![member(ANN, Role::Member)];
@@ -268,7 +269,7 @@ fn who_writes_for_another_node_says_it_by_the_entry_alone_and_sends_the_rest_bac
 
 #[test]
 fn a_hand_over_is_taken_in_once_and_never_after_a_later_one() {
-    let mut hub = Alone::new(true);
+    let mut hub = Alone::with_limits(true, true);
     let over = hand_over(&hub, 7, vec![draft(ANN, 1)]);
     let opening = hub.tell(over);
     let members = vec![member(ANN, Role::Member)];
@@ -289,4 +290,47 @@ fn what_another_node_has_handed_over_goes_to_no_third() {
     hub.hears(vec![mine]);
     let effects = hub.tell(hand_over(&hub, 7, vec![draft(BEN, 20)]));
     assert_eq!(batch(&effects)[0].key, draft(BEN, 20).key);
+}
+
+/// How many messages of Ann's, one after the other, are taken in before she is too fast. `took` makes the log of one.
+fn until_too_fast(hub: &mut Alone, took: impl Fn(&mut Alone, Draft, Vec<Effect>)) -> usize {
+    for (count, n) in (50..100_u128).enumerate() {
+        let draft = draft(ANN, n);
+        let effects = says(hub, &draft);
+        if answers(&effects) == [(n as u64, Err(Code::RateLimited))] {
+            return count;
+        }
+        took(hub, draft, effects);
+    }
+    panic!("she has no pace");
+}
+
+#[test]
+fn what_is_handed_over_costs_its_sender_once_here_and_once_there() {
+    let (mut hub, over) = handing();
+    let mine = entry(&hub, 4, &over.drafts[0]);
+    hub.hears(vec![mine]);
+    let more = until_too_fast(&mut hub, |hub, draft, effects| {
+        assert_eq!(handed(&effects).drafts, [draft.clone()]);
+        let at = 5 + draft.key.0.as_u128() as u64 - 50;
+        let written = entry(hub, at, &draft);
+        hub.hears(vec![written]);
+    });
+    assert_eq!(2 + more, SEND_BURST as usize);
+
+    let mut hub = Alone::with_limits(true, true);
+    let over = hand_over(&hub, 7, (1..=8).map(|n| draft(ANN, n)).collect());
+    let opening = hub.tell(over);
+    let members = vec![member(ANN, Role::Member)];
+    let mut effects = hub.answer(&opening, hub.opened(1, members));
+    while effects
+        .iter()
+        .any(|effect| matches!(effect, Effect::Ask { .. }))
+    {
+        effects = hub.answer(&effects, StoreAnswer::Appended(Ok(())));
+    }
+    let more = until_too_fast(&mut hub, |hub, _, effects| {
+        hub.answer(&effects, StoreAnswer::Appended(Ok(())));
+    });
+    assert_eq!(8 + more, SEND_BURST as usize);
 }
