@@ -248,8 +248,29 @@ async fn handles_that_race_lose_nothing_and_leave_no_hole() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_many_say_at_once_shares_operations_and_who_fails_fails_alone() {
+    in_groups(mongod::database()).await;
+    in_groups(mongod::database() + "&chatifyBulkWrite=off").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_somebody_says_is_one_operation_where_the_server_takes_it_as_one() {
+    for (more, each) in [("", 1), ("&chatifyBulkWrite=off", 3)] {
+        let mongo = Mongo::open(&(mongod::database() + more)).await.unwrap();
+        let (store, ada): (Handle, _) = (Arc::new(mongo.clone()), user());
+        let mut room = room_of(&store, &[ada]).await;
+        room.say(&store, ada, "the first").await;
+        let before = mongo.stats().begun;
+        for n in 0..10 {
+            room.say(&store, ada, &format!("{n}")).await;
+        }
+        assert_eq!(mongo.stats().begun - before, 10 * each);
+        let listed = store.room_for(ada, room.id).await.unwrap();
+        assert_eq!((listed.head_seq, listed.unread), (room.head.seq, 0));
+    }
+}
+
+async fn in_groups(url: String) {
     const ROOMS: usize = 120;
-    let url = mongod::database();
     let mongo = Mongo::open(&url).await.unwrap();
     let (store, other): (Handle, Handle) = (Arc::new(mongo.clone()), open(&url).await);
     let (ada, bob) = (user(), user());

@@ -94,6 +94,14 @@ impl Failure {
     }
 }
 
+/// What a server that answered said of one insert of many, by its code.
+pub(super) fn of_one(code: i32, message: &str) -> Failure {
+    match code {
+        DUPLICATE_KEY => Failure::Duplicate,
+        _ => Failure::Lost(message.to_owned()),
+    }
+}
+
 /// What a server that answered said of each of so many inserts.
 pub(super) fn of_each(
     refused: Option<&InsertManyError>,
@@ -109,12 +117,8 @@ pub(super) fn of_each(
         .map_or(Ok(()), |error| Err(Failure::Lost(error.message.clone())));
     let mut each = vec![rest; inserts];
     for error in refused.write_errors.iter().flatten() {
-        let failure = match error.code {
-            DUPLICATE_KEY => Failure::Duplicate,
-            _ => Failure::Lost(error.message.clone()),
-        };
         if let Some(one) = each.get_mut(error.index) {
-            *one = Err(failure);
+            *one = Err(of_one(error.code, &error.message));
         }
     }
     each

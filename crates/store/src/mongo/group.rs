@@ -1,5 +1,5 @@
-//! Carrying a group of appends to the server: their places, their batches, and what follows from them, each in one
-//! operation for all.
+//! Carrying a group of appends to the server: their places, their batches, and what follows from them, all in one
+//! command ([`bulk`](super::bulk)) or each in one for all.
 
 use std::collections::HashSet;
 
@@ -11,6 +11,7 @@ use tokio::time::Instant;
 
 use super::Mongo;
 use super::append::{Place, Whereabouts, batch_behind, end_of, no_place};
+use super::bulk::Carried;
 use super::docs::{BatchDoc, id, uuid};
 use super::failure::of_each;
 use super::members::markers;
@@ -20,13 +21,13 @@ use super::together::Waiter;
 use crate::{Append, AppendError, StoreError};
 
 /// An append with its batch behind the place that it follows.
-struct Placed {
-    waiter: Waiter,
-    batch: BatchDoc,
+pub(super) struct Placed {
+    pub(super) waiter: Waiter,
+    pub(super) batch: BatchDoc,
 }
 
 impl Placed {
-    fn room(&self) -> RoomId {
+    pub(super) fn room(&self) -> RoomId {
         self.waiter.append.room
     }
 }
@@ -45,7 +46,8 @@ impl Mongo {
         // One call for all: it is begun when the last of them may still have its full time.
         let call = self.call();
         let placed = self.place(&call, waiters).await;
-        let stored = self.store(&call, placed).await;
+        let Carried { undone, mut stored } = self.carry(&call, placed).await;
+        stored.extend(self.store(&call, undone).await);
         self.follow(&call, stored).await;
     }
 
@@ -146,7 +148,7 @@ impl Mongo {
         join_all(answers).await;
     }
 
-    fn heads_on(&self, batch: &BatchDoc) -> Result<(), StoreError> {
+    pub(super) fn heads_on(&self, batch: &BatchDoc) -> Result<(), StoreError> {
         self.heads.set(RoomId(uuid(batch.room)), end_of(batch)?);
         Ok(())
     }

@@ -25,6 +25,7 @@
 
 mod append;
 mod audit;
+mod bulk;
 mod challenges;
 mod circuit;
 mod claims;
@@ -61,6 +62,7 @@ use std::sync::Arc;
 use mongodb::Client;
 
 use self::append::Heads;
+use self::bulk::Bulk;
 use self::ops::{Call, Ops};
 pub use self::options::Options;
 use self::schema::Collections;
@@ -75,6 +77,7 @@ pub struct Mongo {
     db: Collections,
     heads: Arc<Heads>,
     together: Arc<Together>,
+    bulk: Arc<Bulk>,
     degraded: bool,
 }
 
@@ -92,14 +95,14 @@ impl Mongo {
     /// # Errors
     /// As [`Mongo::open`].
     pub async fn open_with(url: &str, mut options: Options) -> Result<Self, StoreError> {
-        let (url, degraded) = options::guarantee(url)?;
-        options.degraded |= degraded;
+        let (url, own) = options::own(url)?;
+        options.degraded |= own.degraded;
         let (settings, name) = options::client(&url, &options).await?;
         let client = Client::with_options(settings)
             .map_err(|error| StoreError::Refused(format!("mongodb: {}", error.kind)))?;
         let database = client.database_with_options(&name, options::database(&options));
         let ops = Ops::new(client.clone(), options.operations_max, options.deadline);
-        let degraded = topology::check(&client, &ops.call(), &name, options.degraded).await?;
+        let found = topology::check(&client, &ops.call(), &name, options.degraded).await?;
         whole::whole(&database, &ops.call()).await?;
         // Indexes of a large database take their time; without an answer the start is tried again and finds them.
         schema::prepare(&database, &ops).await?;
@@ -109,7 +112,8 @@ impl Mongo {
             db: Collections::of(&database),
             heads: Arc::default(),
             together: Arc::default(),
-            degraded,
+            bulk: Arc::new(Bulk::new(found.bulk && own.bulk)),
+            degraded: found.degraded,
         })
     }
 

@@ -12,8 +12,9 @@ use mongodb::options::{
 
 use crate::StoreError;
 
-/// The parameter of the URL that is ours and not the driver's.
+/// The parameters of the URL that are ours and not the driver's.
 const GUARANTEE: &str = "chatifyGuarantee";
+const BULK: &str = "chatifyBulkWrite";
 /// The database when the URL names none.
 const DATABASE: &str = "chatify";
 /// Connections to each server, unless the URL says otherwise. One is busy only while an operation is.
@@ -43,30 +44,51 @@ impl Default for Options {
     }
 }
 
-/// Takes our own parameter out of a URL, which the driver would refuse. True when it says `degraded`.
-pub(super) fn guarantee(url: &str) -> Result<(String, bool), StoreError> {
-    let Some((base, query)) = url.split_once('?') else {
-        return Ok((url.into(), false));
+/// What our own parameters say.
+#[derive(Debug, PartialEq)]
+pub(super) struct Own {
+    /// A topology that may lose acknowledged messages is allowed.
+    pub(super) degraded: bool,
+    /// A group of appends may be one command, where the server can.
+    pub(super) bulk: bool,
+}
+
+/// Takes our own parameters out of a URL: the driver would refuse them.
+pub(super) fn own(url: &str) -> Result<(String, Own), StoreError> {
+    let mut own = Own {
+        degraded: false,
+        bulk: true,
     };
-    let (mut kept, mut degraded) = (Vec::new(), false);
+    let Some((base, query)) = url.split_once('?') else {
+        return Ok((url.into(), own));
+    };
+    let mut kept = Vec::new();
     for parameter in query.split('&') {
         match parameter.split_once('=') {
-            Some((GUARANTEE, "degraded")) => degraded = true,
-            Some((GUARANTEE, "full")) => degraded = false,
-            Some((GUARANTEE, other)) => {
-                return Err(StoreError::Refused(format!(
-                    "{GUARANTEE}={other} in the mongodb URL: expected full or degraded"
-                )));
+            Some((GUARANTEE, value)) => {
+                own.degraded = chosen((GUARANTEE, value), ("degraded", "full"))?;
             }
+            Some((BULK, value)) => own.bulk = chosen((BULK, value), ("on", "off"))?,
             _ => kept.push(parameter),
         }
     }
     let query = kept.join("&");
-    Ok(if query.is_empty() {
-        (base.into(), degraded)
+    let url = if query.is_empty() {
+        base.into()
     } else {
-        (format!("{base}?{query}"), degraded)
-    })
+        format!("{base}?{query}")
+    };
+    Ok((url, own))
+}
+
+/// Whether the first of two words was chosen.
+fn chosen((name, value): (&str, &str), (yes, no): (&str, &str)) -> Result<bool, StoreError> {
+    if value == yes || value == no {
+        return Ok(value == yes);
+    }
+    Err(StoreError::Refused(format!(
+        "{name}={value} in the mongodb URL: expected {no} or {yes}"
+    )))
 }
 
 /// Reads a URL into what the driver takes, with our settings over it, and the name of the database.
@@ -133,18 +155,29 @@ mod tests {
     use super::*;
 
     #[test]
-    fn our_own_parameter_is_taken_out_of_the_url() {
-        let read = |url: &str| guarantee(url).unwrap();
-        assert_eq!(read("mongodb://h/db"), ("mongodb://h/db".into(), false));
+    fn our_own_parameters_are_taken_out_of_the_url() {
+        let read = |url: &str| {
+            let (url, own) = own(url).unwrap();
+            (url, own.degraded, own.bulk)
+        };
+        assert_eq!(
+            read("mongodb://h/db"),
+            ("mongodb://h/db".into(), false, true)
+        );
         assert_eq!(
             read("mongodb://h/?replicaSet=r&chatifyGuarantee=degraded&w=1"),
-            ("mongodb://h/?replicaSet=r&w=1".into(), true)
+            ("mongodb://h/?replicaSet=r&w=1".into(), true, true)
         );
         assert_eq!(
-            read("mongodb://h/?chatifyGuarantee=full"),
-            ("mongodb://h/".into(), false)
+            read("mongodb://h/?chatifyGuarantee=full&chatifyBulkWrite=off"),
+            ("mongodb://h/".into(), false, false)
         );
-        let refused = guarantee("mongodb://h/?chatifyGuarantee=none").unwrap_err();
-        assert!(refused.to_string().contains("full or degraded"));
+        for (url, expected) in [
+            ("mongodb://h/?chatifyGuarantee=none", "full or degraded"),
+            ("mongodb://h/?chatifyBulkWrite=1", "off or on"),
+        ] {
+            let refused = own(url).unwrap_err();
+            assert!(refused.to_string().contains(expected), "{refused}");
+        }
     }
 }

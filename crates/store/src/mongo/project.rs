@@ -2,7 +2,8 @@
 //!
 //! **Order.** Batches are projected in the order of the log, and each whole before the next is begun: the room's document
 //! names the last batch that is done (`seq`), and moves by compare-and-set after all else of the batch has been
-//! acknowledged by a majority. A majority that knows the new `seq` knows the rest.
+//! acknowledged by a majority, or behind it in one log ([`bulk`](super::bulk)). A majority that knows the new `seq` knows
+//! the rest.
 //!
 //! **Repeats and latecomers.** Any number of processes may project one batch at once, or again after a crash, or years
 //! later from a frozen process. Each document carries `at`, the first place of the batch that last changed it, and is

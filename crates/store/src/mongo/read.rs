@@ -15,6 +15,8 @@ use crate::StoreError;
 
 /// Values in one `$in`, so that no question grows without bound.
 pub(super) const IN_MAX: usize = 500;
+/// Documents that a server puts into its first answer; it would be 101, and each question for more another operation.
+const BATCH_DOCS: u32 = 1_000;
 
 impl Call {
     pub(super) async fn find<T>(
@@ -26,8 +28,11 @@ impl Call {
         T: DeserializeOwned + Unpin + Send + Sync + 'static,
     {
         let collection = collection.clone();
-        self.read(async move { collection.find(filter).await?.try_collect().await })
-            .await
+        self.read(async move {
+            let found = collection.find(filter).batch_size(BATCH_DOCS).await?;
+            found.try_collect().await
+        })
+        .await
     }
 
     pub(super) async fn find_one<T>(

@@ -2,8 +2,8 @@
 //!
 //! Alone, a message costs three operations one after the other (the log, its sender's marker, the room's document), and
 //! each of them far more CPU here than the message itself. What gathers for twice as long as groups take just now, and at
-//! most [`PACE_MAX`], goes as the next: one insert of all batches, one update of the markers, one of the rooms. So this
-//! process and the server are busy with groups half of the time, and a slow server gets larger groups and not more of them.
+//! most [`PACE_MAX`], goes as the next: all of it as one command, or one insert of all batches, one update of the markers,
+//! one of the rooms. So this process and the server are busy with groups half of the time, and a slow server gets larger groups and not more of them.
 //! Each batch is a document of its own still, so that the argument at the top of the store holds for each by itself:
 //! what the server says of one is told to that one, and whoever fails holds up nobody.
 //!

@@ -12,13 +12,24 @@ use crate::StoreError;
 /// MongoDB 5.0: majority reads are always on, and retryable writes are remembered over elections.
 const WIRE_VERSION_MIN: i64 = 13;
 
-/// Refuses a weak topology, or says loudly that it is one when that was allowed. Returns whether it is.
+/// MongoDB 8.0: writes to several collections in one command.
+const WIRE_VERSION_BULK: i64 = 25;
+
+/// What a topology is good for.
+pub(super) struct Topology {
+    /// It is weak, and that was allowed.
+    pub(super) degraded: bool,
+    /// A group of appends may be one command ([`bulk`](super::bulk)).
+    pub(super) bulk: bool,
+}
+
+/// Refuses a weak topology, or says loudly that it is one when that was allowed.
 pub(super) async fn check(
     client: &Client,
     call: &Call,
     database: &str,
     degraded: bool,
-) -> Result<bool, StoreError> {
+) -> Result<Topology, StoreError> {
     let hello = ask(client, call, "admin", doc! { "hello": 1 })
         .await?
         .ok_or_else(|| {
@@ -40,8 +51,12 @@ pub(super) async fn check(
         );
     }
     let weak = weaknesses(&hello, config, &sharding);
-    if weak.is_empty() {
-        return Ok(false);
+    let found = Topology {
+        degraded: !weak.is_empty(),
+        bulk: takes_bulk(&hello),
+    };
+    if !found.degraded {
+        return Ok(found);
     }
     let weak = weak.join("; ");
     if !degraded {
@@ -51,7 +66,7 @@ pub(super) async fn check(
         )));
     }
     warn!(%weak, "GUARANTEE DEGRADED: acknowledged messages may be lost on this mongodb");
-    Ok(true)
+    Ok(found)
 }
 
 /// An answer, or `None` where the server will not give one.
@@ -79,6 +94,12 @@ async fn ask(
         }
         other => other.of_read(),
     })
+}
+
+/// A set that is new enough, and no router.
+fn takes_bulk(hello: &Document) -> bool {
+    let version = number(hello.get("maxWireVersion")).unwrap_or(0);
+    version >= WIRE_VERSION_BULK && hello.get_str("setName").is_ok() && !is_router(hello)
 }
 
 fn is_router(hello: &Document) -> bool {
@@ -213,6 +234,19 @@ mod tests {
             ("rooms".to_owned(), doc! { "_id": 1.0 }),
         ];
         assert_eq!(weaknesses(&router, None, &sharded), [""; 0]);
+    }
+
+    #[test]
+    fn only_a_set_that_is_new_enough_takes_a_group_as_one_command() {
+        assert!(takes_bulk(&hello()));
+        for other in [
+            doc! { "setName": "rs", "maxWireVersion": 24 },
+            doc! { "msg": "isdbgrid", "maxWireVersion": 25 },
+            doc! { "maxWireVersion": 25 },
+            doc! { "setName": "rs" },
+        ] {
+            assert!(!takes_bulk(&other), "{other}");
+        }
     }
 
     #[test]
