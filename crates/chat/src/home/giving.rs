@@ -13,6 +13,9 @@ use crate::{Effect, Gap, HubId, Notice, Now, Told, Turn};
 const TAIL_MAX: usize = 128;
 /// When a head is said again after a commit, so that a lost hint costs 2 s at most.
 const ANNOUNCE_MILLIS: [u64; 3] = [250, 1_000, 2_000];
+/// All rooms' heads are said again at whole multiples of this, on this node's clock: many in one write, which wakes the bus
+/// and the other nodes once.
+const BEAT_MILLIS: u64 = 50;
 /// Entries that travel in a hint, and about how many bytes of them: what a busy room commits at once. What is larger is read
 /// from the store by those who need it.
 const HINT_ENTRIES_MAX: usize = 256;
@@ -65,15 +68,23 @@ impl Home {
         self.deliver(now, entries.to_vec(), own, doing);
         if doing.ways.cluster {
             let busy = self.busy.get_or_insert_default();
-            busy.announce = ANNOUNCE_MILLIS
-                .iter()
-                .map(|millis| now.mono + millis)
-                .collect();
+            let on_the_beat = |millis: &u64| (now.mono + millis) / BEAT_MILLIS * BEAT_MILLIS;
+            busy.announce = ANNOUNCE_MILLIS.iter().map(on_the_beat).collect();
             // A whole batch or none of it: what a hint ends with is where a store may put the next batch.
             let bytes: usize = entries.iter().map(Entry::weight).sum();
             let whole = entries.len() <= HINT_ENTRIES_MAX && bytes <= HINT_BYTES_MAX;
             let entries = if whole { entries.to_vec() } else { Vec::new() };
             self.publish((last.seq, last.n), entries, doing);
+        }
+    }
+
+    /// Another node has said that the log goes on: from now on it says so again, and this one does not have to. Who was
+    /// added is said by this one alone.
+    pub(super) fn leave_announcing(&mut self) {
+        if let Some(busy) = &mut self.busy
+            && busy.added.is_empty()
+        {
+            busy.announce.clear();
         }
     }
 

@@ -276,6 +276,9 @@ impl Home {
                 doing,
             );
         }
+        if hint.head.seq > self.position() {
+            self.leave_announcing();
+        }
         self.timeline.aim(hint.head.seq, now.mono);
         self.deliver(now, hint.entries, NONE_OWN, doing);
     }

@@ -104,3 +104,47 @@ fn without_hints_the_store_is_asked_at_once() {
     let effects = hub.answer(&appending, conflict());
     assert!(matches!(asked(&effects).1, StoreQuestion::Lookup { .. }));
 }
+
+/// A message of this node's is in the log at 2, committed at 1,020 ms.
+fn committed() -> Alone {
+    let mut hub = Alone::new(true);
+    hub.mono = 1_020;
+    let opening = hub.call(ANN, say());
+    let members = vec![member(ANN, Role::Member), member(BEN, Role::Member)];
+    let appending = hub.answer(&opening, hub.opened(1, members));
+    hub.answer(&appending, StoreAnswer::Appended(Ok(())));
+    hub
+}
+
+/// When heads are said, in the next three seconds.
+fn said_again(hub: &mut Alone) -> Vec<u64> {
+    let (mut said, until) = (Vec::new(), hub.mono + 3_000);
+    while let Some(at) = hub.hub.next_deadline().filter(|at| *at < until) {
+        hub.mono = at.max(hub.mono + 1);
+        let effects = hub.tell(Input::Tick);
+        let heads = effects.iter().filter(|effect| match effect {
+            Effect::Publish(hint) => hint.entries.is_empty(),
+            _ => false,
+        });
+        said.extend(heads.map(|_| hub.mono));
+    }
+    said
+}
+
+/// Found by looking at system calls: each message cost a second waking of everybody, 250 ms later, and of who had been
+/// answered already.
+#[test]
+fn a_head_is_said_again_on_the_beat_by_who_wrote_last() {
+    assert_eq!(said_again(&mut committed()), [1_250, 2_000, 3_000]);
+    let mut hub = committed();
+    let theirs = entry(&hub, 3, &draft(BEN, 9));
+    hub.hears(vec![theirs]);
+    assert_eq!(said_again(&mut hub).len(), 0, "the other node says it now");
+    let mut hub = committed();
+    hub.hears(vec![]);
+    assert_eq!(
+        said_again(&mut hub).len(),
+        3,
+        "of old news nobody says more"
+    );
+}
