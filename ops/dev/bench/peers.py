@@ -23,7 +23,7 @@ IDLE = Shape(people=9_900, rooms=990, members=10)
 ROOM = Shape(people=1_000, rooms=1, members=1_000)
 MIX = Shape(people=2_000, rooms=200, members=10)
 # Over two nodes all talk more slowly than on one: the stand-in for chatify's store writes no more. The same for all.
-NODES_RATE = float(os.environ.get("BENCH_NODES_RATE") or 250)
+NODES_RATE = float(os.environ.get("BENCH_NODES_RATE") or 500)
 # Where the search for the most begins, messages a second into a room of 1,000; later rounds begin where it ended.
 FIRST_RATE = {"chatify": 800, "socket.io": 60, "socketioxide": 300, "nchan": 100, "uWebSockets": 600}
 # How close the rate that is kept and the one that is not must be, and when to give up.
