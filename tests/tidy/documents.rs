@@ -94,7 +94,10 @@ pub(crate) fn metrics(tree: &Tree) -> Vec<String> {
     };
     let used: BTreeSet<String> = tree
         .with(&["rs"])
-        .filter(|(path, _)| path.contains("src/") && path.ends_with("metrics.rs"))
+        .filter(|(path, _)| {
+            let folder = path.contains("/metrics/");
+            path.contains("src/") && (folder || path.ends_with("metrics.rs"))
+        })
         .flat_map(|(_, text)| {
             // Tests stand last in a file.
             let code = text.split("#[cfg(test)]").next().unwrap_or(text);

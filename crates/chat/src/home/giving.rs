@@ -70,6 +70,7 @@ impl Home {
             let busy = self.busy.get_or_insert_default();
             let on_the_beat = |millis: &u64| (now.mono + millis) / BEAT_MILLIS * BEAT_MILLIS;
             busy.announce = ANNOUNCE_MILLIS.iter().map(on_the_beat).collect();
+            busy.wrote = last.seq;
             // A whole batch or none of it: what a hint ends with is where a store may put the next batch.
             let bytes: usize = entries.iter().map(Entry::weight).sum();
             let whole = entries.len() <= HINT_ENTRIES_MAX && bytes <= HINT_BYTES_MAX;
@@ -80,8 +81,9 @@ impl Home {
 
     /// Another node has said that the log goes on: from now on it says so again, and this one does not have to. Who was
     /// added is said by this one alone.
-    pub(super) fn leave_announcing(&mut self) {
+    pub(super) fn leave_announcing(&mut self, ends_at: Seq) {
         if let Some(busy) = &mut self.busy
+            && busy.wrote < ends_at
             && busy.added.is_empty()
         {
             busy.announce.clear();

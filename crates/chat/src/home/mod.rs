@@ -72,6 +72,8 @@ struct Busy {
     lagging: Vec<Lagging>,
     typing: Writers,
     announce: VecDeque<u64>,
+    /// The last place that this node wrote.
+    wrote: Seq,
     /// Who became a member by what is still announced: their sockets on other nodes may not be in the room yet.
     added: Vec<UserId>,
     last_n: u64,
@@ -276,9 +278,7 @@ impl Home {
                 doing,
             );
         }
-        if hint.head.seq > self.position() {
-            self.leave_announcing();
-        }
+        self.leave_announcing(hint.head.seq);
         self.timeline.aim(hint.head.seq, now.mono);
         self.deliver(now, hint.entries, NONE_OWN, doing);
     }

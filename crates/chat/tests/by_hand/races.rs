@@ -1,7 +1,7 @@
 //! Two nodes that claim one place of a log: whoever lost it, and hears to what, asks the store nothing.
 
 use chat::{AppendFailed, Effect, Input, Notice, StoreAnswer, StoreQuestion};
-use protocol::entry::{Change, Entry};
+use protocol::entry::{Change, Entry, Hint};
 use protocol::room::{LeaveReason, Role};
 
 use crate::alone::{ANN, Alone, BEN, asked, at, batch, draft, entry, is_answered, member, say};
@@ -147,4 +147,26 @@ fn a_head_is_said_again_on_the_beat_by_who_wrote_last() {
         3,
         "of old news nobody says more"
     );
+}
+
+/// Seed 13640: a node that had not heard all before its own message left it to another one that knew of less.
+#[test]
+fn a_node_that_wrote_beyond_what_it_has_heard_leaves_it_only_to_who_knows_of_that() {
+    for (theirs, said) in [(3, 3), (5, 0)] {
+        let mut hub = Alone::new(true);
+        let first = entry(&hub, 1, &draft(BEN, 7));
+        hub.hears(vec![first]);
+        let opening = hub.call(ANN, say());
+        let members = vec![member(ANN, Role::Member), member(BEN, Role::Member)];
+        let appending = hub.answer(&opening, hub.opened(3, members));
+        assert_eq!(batch(&appending)[0].seq, 4);
+        hub.answer(&appending, StoreAnswer::Appended(Ok(())));
+        let hint = Hint {
+            room: hub.room,
+            head: at(theirs),
+            entries: Vec::new(),
+        };
+        hub.tell(Input::Hint(Box::new(hint)));
+        assert_eq!(said_again(&mut hub).len(), said, "of {theirs}");
+    }
 }

@@ -45,7 +45,7 @@ pub(super) struct Carried {
 /// What the server said.
 enum Reply {
     /// The updates that were carried out, by their place in the command, and the errors.
-    Some(HashMap<usize, UpdateResult>, BulkWriteError),
+    Some(HashMap<usize, UpdateResult>, Box<BulkWriteError>),
     /// Nothing was done.
     Refused(String),
 }
@@ -82,7 +82,7 @@ impl Mongo {
                 None => writing,
             };
             match writing.await {
-                Ok(done) => Ok(Reply::Some(done.update_results, BulkWriteError::default())),
+                Ok(done) => Ok(Reply::Some(done.update_results, Box::default())),
                 Err(error) => said(error),
             }
         });
@@ -185,7 +185,7 @@ fn said(error: Error) -> DriverResult<Reply> {
                 Some(PartialBulkWriteResult::Verbose(done)) => done.update_results.clone(),
                 _ => HashMap::new(),
             };
-            Ok(Reply::Some(updates, each.clone()))
+            Ok(Reply::Some(updates, Box::new(each.clone())))
         }
         ErrorKind::Command(refused) if REFUSED.contains(&refused.code) => {
             Ok(Reply::Refused(refused.code_name.clone()))
