@@ -35,7 +35,7 @@ async fn no_acknowledged_message_is_lost_doubled_or_reordered_through_faults_of_
     let seed = seed.unwrap_or_else(|| u64::from(std::process::id()));
     println!("CHATIFY_SEED={seed}");
     let plan = Plan {
-        root: PathBuf::from(env!("CARGO_MANIFEST_DIR")),
+        root: std::env::current_dir().expect("the repository"),
         name: "cluster-test".to_owned(),
         binary: Some(Path::new(env!("CARGO_BIN_EXE_chatify")).to_owned()),
     };

@@ -7,9 +7,7 @@ fn the_committed_documents_are_fresh() {
     let (openapi, asyncapi) =
         node::contract::contract([auth::openapi(), node::api::admin::openapi()]);
     for (name, document) in [("openapi.json", openapi), ("asyncapi.json", asyncapi)] {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-            .join("web/contract")
-            .join(name);
+        let path = Path::new("web/contract").join(name);
         let committed = std::fs::read(&path).expect("a committed document");
         assert!(
             committed == node::contract::text(&document),

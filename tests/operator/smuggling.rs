@@ -4,7 +4,6 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -144,9 +143,8 @@ impl Front {
     fn start(house: &House, tap: &Tap) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let (address, admin) = (free_address(), free_address());
-        let ours = Path::new(env!("CARGO_MANIFEST_DIR")).join("ops/haproxy.cfg");
         let mut command = Command::new("haproxy");
-        command.arg("-db").arg("-f").arg(ours);
+        command.args(["-db", "-f", "ops/haproxy.cfg"]);
         command.env("HAPROXY_SOCKET", folder.path().join("socket"));
         command.env("HAPROXY_LISTEN", address.to_string());
         command.env("HAPROXY_ADMIN", admin.to_string());

@@ -8,7 +8,7 @@ mod server;
 
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use house::House;
@@ -29,9 +29,7 @@ fn loadtest() -> Command {
 }
 
 fn scenario(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("scenarios")
-        .join(format!("{name}.toml"))
+    PathBuf::from(format!("scenarios/{name}.toml"))
 }
 
 /// Twenty people in two rooms of ten, for a moment.

@@ -39,7 +39,7 @@ pub(crate) struct Taken {
 
 impl Sink {
     pub(crate) fn start() -> Self {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+        let root = Path::new("..").canonicalize().unwrap();
         let folder = tempfile::tempdir().unwrap();
         let ensured = Command::new(root.join("ops/dev/ensure-smtp-sink.sh"))
             .arg(folder.path())

@@ -311,7 +311,7 @@ fn what_is_handed_over_costs_its_sender_once_here_and_once_there() {
     let mine = entry(&hub, 4, &over.drafts[0]);
     hub.hears(vec![mine]);
     let more = until_too_fast(&mut hub, |hub, draft, effects| {
-        assert_eq!(handed(&effects).drafts, [draft.clone()]);
+        assert_eq!(handed(&effects).drafts, std::slice::from_ref(&draft));
         let at = 5 + draft.key.0.as_u128() as u64 - 50;
         let written = entry(hub, at, &draft);
         hub.hears(vec![written]);
