@@ -46,7 +46,8 @@ pub(super) struct Carried {
 enum Reply {
     /// The updates that were carried out, by their place in the command, and the errors.
     Some(HashMap<usize, UpdateResult>, Box<BulkWriteError>),
-    /// Nothing was done.
+    /// Nothing was done. If this was the driver's second try and the first was done on another server, the other way
+    /// finds the places taken, and who hears that looks whose they are.
     Refused(String),
 }
 
