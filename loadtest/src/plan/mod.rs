@@ -358,9 +358,9 @@ mod tests {
         for line in [
             "deliveries = 2,000 messages × 10 members = **20,000** 1/s",
             "CPU for deliveries = 20,000 × 7.30 µs = **0.15** cores",
-            "CPU for messages = 2,000 × 760 µs = **1.52** cores",
-            // 0.065 + 1.52 + 0.146 + 0.092, and a hint to one other node: 0.06
-            "nodes by CPU = 1.88 cores ÷ (2 cores × 0.6) = **2**",
+            "CPU for messages = 2,000 × 430 µs = **0.86** cores",
+            // 0.065 + 0.86 + 0.146 + 0.092, and a hint to one other node: 0.06
+            "nodes by CPU = 1.22 cores ÷ (2 cores × 0.6) = **2**",
             "nodes by connections = 100,000 users ÷ (100,000 × 0.6) = **2**",
             "nodes = the largest of these, 2, and 1 to spare = **3**",
             "shards = 2,000 messages ÷ (4,000 appends × 0.6) = **1**",
