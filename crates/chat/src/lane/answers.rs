@@ -1,12 +1,12 @@
 //! What the store's answers mean to a lane. A conflict alone acknowledges nothing; what is unclear is sent again.
 
 use protocol::entry::{Change, Entry};
-use protocol::ids::{ClientId, MessageId, UserId};
+use protocol::ids::MessageId;
 use protocol::message::Message;
 use protocol::problem::{Code, Problem};
 use protocol::room::Head;
 
-use super::{Lane, LaneEffect, Moment, Step, Then, Waiting};
+use super::{Lane, LaneEffect, Moment, Sought, Step, Then, Waiting};
 use crate::authority::RoomState;
 use crate::{AppendFailed, Made, Opened, Outcome};
 
@@ -110,7 +110,7 @@ impl Lane {
     /// may have an entry; and a picture that is behind the head must not refuse.
     fn sought(
         &mut self,
-        sought: (UserId, ClientId),
+        sought: &Sought,
         answer: Result<(Head, Vec<Option<Entry>>), String>,
         at: Moment,
         out: &mut Vec<LaneEffect>,
@@ -120,7 +120,7 @@ impl Lane {
         };
         out.push(LaneEffect::Reached(head));
         // It may have lost patience meanwhile, and another one stands there.
-        let its = |one: &mut Waiting| (one.draft.actor, one.draft.key) == sought;
+        let its = |one: &mut Waiting| (one.draft.actor, one.draft.key) == sought.of;
         if let Some(mut one) = self.queue.pop_front_if(its) {
             match found.into_iter().next().flatten() {
                 Some(entry) if entry.digest == one.draft.digest() => {
@@ -130,7 +130,7 @@ impl Lane {
                 }
                 Some(_) => one.answer(Err(Code::ClientIdConflict.into()), out),
                 None => {
-                    one.sought = true;
+                    one.sought = !sought.repeated;
                     self.queue.push_front(one);
                 }
             }
@@ -151,7 +151,7 @@ impl Lane {
     ) {
         let batch = match std::mem::replace(&mut self.step, Step::Idle) {
             Step::LookingUp(batch) => batch,
-            Step::Seeking(actor, key) => return self.sought((actor, key), answer, at, out),
+            Step::Seeking(sought) => return self.sought(&sought, answer, at, out),
             other => {
                 self.step = other;
                 return;

@@ -50,7 +50,7 @@ pub(crate) struct Waiting {
     told: bool,
     /// A try that held it had no clear answer: that try may still land, so that only a read or a success is certain.
     unclear: bool,
-    /// Its key was looked up: what is said of it now is final.
+    /// Its key was looked up since it was last sent: what is said of it now is final.
     sought: bool,
     /// Another node was asked to write it, and may still do so.
     handed: bool,
@@ -89,7 +89,7 @@ enum Step {
         batch: Batch,
     },
     /// The first draft of the queue is to be answered without an entry, by a picture that may be old.
-    Seeking(UserId, ClientId),
+    Seeking(Sought),
     /// Another node was asked to write these; the log will answer.
     Handed {
         since: u64,
@@ -132,6 +132,15 @@ impl Step {
             _ => &mut [],
         }
     }
+}
+
+/// A draft that is looked for in the store.
+#[derive(Debug)]
+struct Sought {
+    of: (UserId, ClientId),
+    /// It was sent again since the store was asked: what was not there then may have been stored by another node, and seen
+    /// by its sender, before that.
+    repeated: bool,
 }
 
 #[derive(Debug)]
@@ -224,8 +233,14 @@ impl Lane {
             out.push(LaneEffect::answer(origin, Ok(Outcome { duplicate, made })));
             return;
         }
+        if let Step::Seeking(sought) = &mut self.step
+            && sought.of == (draft.actor, draft.key)
+        {
+            sought.repeated = true;
+        }
         if let Some(one) = self.under_way(&draft) {
             one.repeats.push(origin);
+            one.sought = false;
             return;
         }
         if self.queue.len() >= QUEUE_MAX {
@@ -404,8 +419,9 @@ impl Lane {
                     return self.send(batch, at.now, out);
                 }
                 Next::Seek(actor, key) => {
-                    self.step = Step::Seeking(actor, key);
-                    let keys = vec![(actor, key)];
+                    let (of, repeated) = ((actor, key), false);
+                    self.step = Step::Seeking(Sought { of, repeated });
+                    let keys = vec![of];
                     out.push(LaneEffect::Ask(StoreQuestion::Lookup { keys }));
                     return;
                 }

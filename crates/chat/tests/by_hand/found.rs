@@ -140,6 +140,35 @@ fn a_repeat_of_a_stored_message_is_a_duplicate_though_its_sender_is_muted_now() 
     ));
 }
 
+/// Found by the simulation (seed 6875 of 29 November 2026): a look at the store took five seconds. Meanwhile another node stored
+/// the message, its sender saw it and sent it here once more; what the store had not had five seconds ago was refused.
+#[test]
+fn what_was_looked_for_before_a_repeat_came_is_looked_for_again() {
+    let mut hub = Alone::new(true);
+    let muted = || Member {
+        muted_until: Some(FAR),
+        ..member(ANN, Role::Member)
+    };
+    let nothing = || StoreAnswer::LookedUp(Ok((at(3), vec![None])));
+    let opening = hub.call(ANN, say());
+    let seeking = hub.answer(&opening, hub.opened(3, vec![muted()]));
+    // The repeat waits with the first one.
+    assert!(hub.call(ANN, say()).is_empty());
+    let again = hub.answer(&seeking, nothing());
+    assert!(!is_answered(&again));
+    assert!(matches!(asked(&again).1, StoreQuestion::Lookup { .. }));
+    // The first one was told, and the repeat is one of its own.
+    hub.mono += 5_000;
+    assert!(is_answered(&hub.tell(Input::Tick)));
+    assert!(!is_answered(&hub.call(ANN, say())));
+    let again = hub.answer(&again, nothing());
+    assert!(!is_answered(&again));
+    assert!(
+        is_answered(&hub.answer(&again, nothing())),
+        "asked since then"
+    );
+}
+
 /// By thought: a home that had not heard of the removal yet said that all was well.
 #[test]
 fn an_old_picture_does_not_say_that_it_is_so_already() {
