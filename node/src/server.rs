@@ -27,7 +27,7 @@ use crate::config::NodeConfig;
 use crate::metrics::NodeMetrics;
 use crate::otlp::{self, Exporter};
 use crate::ports::Ports;
-use crate::shard::{Doors, Levels, Mail, Shard, Shared};
+use crate::shard::{Doors, Gather, Levels, Mail, Shard, Shared};
 
 /// How often hubs look at their deadlines: the shortest is the 20 ms that an early entry is held.
 const TICK: Duration = Duration::from_millis(20);
@@ -82,6 +82,8 @@ impl Node {
             backend: backend.clone(),
             metrics,
             line: line.clone(),
+            rooms_gathered: Gather::new(line.is_some()),
+            logs_gathered: Gather::new(line.is_some()),
             levels: (0..64).map(|_| Levels::default()).collect(),
             ports: ports.clone(),
         });

@@ -12,7 +12,7 @@ export CLUSTER=rolling-cluster
 case $WHAT in restart | kill) ;; *) die "WHAT is restart or kill" ;; esac
 need_rust
 mkdir -p "$STATE"
-rm -f "$STATE"/before-* "$STATE"/last-* "$STATE"/after-*
+rm -f "$STATE"/calm-* "$STATE"/before-* "$STATE"/last-* "$STATE"/after-*
 ulimit -n "$(ulimit -H -n)"
 built=${BINARIES:-}
 if [ -z "$built" ]; then
@@ -49,10 +49,14 @@ sleep 1
 "$loadtest" run loadtest/scenarios/deploy.toml --people "$STATE/people.jsonl" \
   --target "$(of '",".join(n["url"] for n in e["nodes"])')" --agents "$(IFS=,; echo "${agents[*]}")" --settle 30 \
   --set connections="$CONNECTIONS" --set rooms=$((CONNECTIONS / 10))x10 --set connect-rate=1000 --set rate="$RATE" \
-  --set duration="${SECONDS_MEASURED:-150}" --json "$STATE/$WHAT.json" --html "$STATE/$WHAT.html" >"$STATE/$WHAT.md" 2>"$STATE/$WHAT.err" &
+  --set duration="${SECONDS_MEASURED:-180}" --json "$STATE/$WHAT.json" --html "$STATE/$WHAT.html" >"$STATE/$WHAT.md" 2>"$STATE/$WHAT.err" &
 run=$!
-# All are connected after as many seconds as there are thousands, and have talked for ten.
+# All are connected after as many seconds as there are thousands, and have talked for ten. What the nodes then read while
+# nobody comes or goes (the sweep of heads) they read for no return.
 sleep $((CONNECTIONS / 1000 + 15))
+counts calm
+calm=$(date +%s.%N)
+sleep 30
 counts before
 began=$(date +%s.%N)
 if [ "$WHAT" = kill ]; then
@@ -69,7 +73,8 @@ else
 fi
 wait $run && verdict=0 || verdict=$?
 counts after
+ended=$(date +%s.%N)
 cat "$STATE/$WHAT.md"
 say "reads of the store"
-python3 ops/dev/rolling_reads.py "$STATE" "$STATE/$WHAT.json"
+python3 ops/dev/rolling_reads.py "$STATE" "$STATE/$WHAT.json" "$calm" "$began" "$ended"
 exit "$verdict"

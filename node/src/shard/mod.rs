@@ -5,6 +5,7 @@
 //! carried out, in order, before the next input is handled. Every queue has a bound and a named outcome when it is full.
 
 mod asking;
+mod gather;
 mod mail;
 mod perform;
 mod reading;
@@ -18,8 +19,12 @@ use std::time::Duration;
 
 use chat::{Asked, ConnId, Effect, Hub, Input, Now, Outcome, Setup};
 use protocol::event::client::{ConnectAuth, json};
+use protocol::ids::{RoomId, UserId};
+use protocol::message::Seq;
 use protocol::problem::{Code, Problem};
+use protocol::room::RoomSummary;
 use protocol::user::Presence;
+use store::{Page, StoreError};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tracing::debug;
@@ -29,6 +34,7 @@ use crate::cluster::Line;
 use crate::metrics::NodeMetrics;
 use crate::otlp::Spans;
 use crate::ports::Ports;
+pub(crate) use gather::Gather;
 pub use mail::Doors;
 pub(crate) use mail::{Mail, post_all};
 use timing::Timing;
@@ -57,6 +63,10 @@ pub(crate) struct Shared {
     pub(crate) levels: Box<[Levels]>,
     /// Reads for sockets that are under way on this node; beyond the bound sockets are told to try again.
     pub(crate) reads: Arc<tokio::sync::Semaphore>,
+    /// Whose rooms the shards ask for at the moment.
+    pub(crate) rooms_gathered: Gather<UserId, Result<Vec<RoomSummary>, StoreError>>,
+    /// Whose logs, and after which place.
+    pub(crate) logs_gathered: Gather<(RoomId, Seq), Result<Page, StoreError>>,
 }
 
 /// What a shard shows of itself, renewed every second and with each tick.

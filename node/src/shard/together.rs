@@ -19,7 +19,9 @@ impl Shard {
         let shared = Arc::clone(&self.shared);
         self.spawn_all(async move {
             let (conns, users): (Vec<_>, Vec<_>) = of.into_iter().unzip();
-            let lists = rooms_of_each(&shared, users).await;
+            let read = async |users| rooms_of_each(&shared, users).await;
+            let lists = shared.rooms_gathered.ask(users, read).await;
+            let lists = lists.unwrap_or_else(|| gone(conns.len()));
             let well = lists.iter().any(Result::is_ok);
             let answer = |(conn, list): (ConnId, Result<_, StoreError>)| {
                 let rooms = list.map_err(|error| {
@@ -39,7 +41,9 @@ impl Shard {
         shared.metrics.gap_reads.increment(logs.len() as u64);
         self.spawn_all(async move {
             let of = logs.iter().map(|read| (read.room, read.after)).collect();
-            let pages = pages(&shared, of).await;
+            let read = async |of| pages(&shared, of).await;
+            let pages = shared.logs_gathered.ask(of, read).await;
+            let pages = pages.unwrap_or_else(|| gone(logs.len()));
             let well = pages.iter().any(Result::is_ok);
             let answer = |(read, page): (LogRead, Result<Page, StoreError>)| {
                 let page = page.map_err(|error| error.to_string());
@@ -72,6 +76,16 @@ impl Shard {
             heads.into_iter().chain([Input::ReadEnded { what, well }])
         });
     }
+}
+
+/// The shard that asked for all has ended.
+fn gone<T>(many: usize) -> Vec<Result<T, StoreError>> {
+    let gone = || {
+        Err(StoreError::Unavailable(
+            "the shard that read is gone".into(),
+        ))
+    };
+    std::iter::repeat_with(gone).take(many).collect()
 }
 
 fn count(shared: &Shared, what: &'static str, many: usize) {

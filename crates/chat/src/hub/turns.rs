@@ -14,10 +14,11 @@ const READS_MAX: usize = 4;
 const SLOW_MILLIS: u64 = 250;
 /// So long after a read's beginning it is calm, and the next who comes is no part of a crowd.
 const CALM_MILLIS: u64 = 100;
-/// When nobody has come for so long, a crowd is there.
-const GAP_MILLIS: u64 = 10;
-/// So long the first of a crowd waits for the others.
-const CROWD_MILLIS: u64 = 200;
+/// When nobody has come for so long, a crowd is there; for longer, up to the second, the longer it has been coming.
+const GAP_MILLIS: [u64; 2] = [10, 50];
+/// A crowd that goes on coming is read for on this beat. All hubs of a node share it, so that what they ask for can go
+/// together.
+const BEAT_MILLIS: u64 = 300;
 /// Those who left are cleared away when so many wait, and whenever twice as many as after the last clearing.
 const WAITING_MIN: usize = 1_024;
 
@@ -28,8 +29,8 @@ pub(super) enum Pace {
     None,
     /// So many milliseconds after the last one began.
     Apart(u64),
-    /// At once in a calm; in a crowd when all have come, as far as that can be told. A store that answers fast would be
-    /// asked for a few at a time otherwise.
+    /// At once in a calm; in a crowd when all have come, as far as that can be told, and on a beat in one that goes on
+    /// coming. A store that answers fast would be asked for a few at a time otherwise.
     Crowds,
 }
 
@@ -44,6 +45,8 @@ pub(super) struct Turns<T> {
     reading: usize,
     /// When the last one began.
     began: Option<u64>,
+    /// When the first one of this crowd did.
+    crowd_began: u64,
     waiting: VecDeque<T>,
     /// How many waited when it was last looked, and since when the first and the last of them do.
     seen: usize,
@@ -61,6 +64,7 @@ impl<T> Turns<T> {
             most: bound,
             reading: 0,
             began: None,
+            crowd_began: 0,
             waiting: VecDeque::new(),
             seen: 0,
             first_came: 0,
@@ -87,6 +91,7 @@ impl<T> Turns<T> {
         if self.reading >= READS_MAX || !full && self.not_before().is_some_and(|at| now < at) {
             return None;
         }
+        let calm = self.is_calm();
         let mut together = Vec::new();
         while together.len() < self.most
             && let Some(one) = self.waiting.pop_front()
@@ -101,8 +106,24 @@ impl<T> Turns<T> {
             return None;
         }
         self.reading += 1;
+        if calm {
+            self.crowd_began = now;
+        }
         self.began = Some(now);
         Some(together)
+    }
+
+    /// Whether who came first of those who wait is no part of the crowd before.
+    fn is_calm(&self) -> bool {
+        self.began
+            .is_none_or(|began| self.first_came >= began + CALM_MILLIS)
+    }
+
+    /// When a crowd is there, or as much of it as is read for at once.
+    fn crowd_is_there(&self) -> u64 {
+        let [least, most] = GAP_MILLIS;
+        let gap = (least + self.last_came.saturating_sub(self.crowd_began) / 8).min(most);
+        (self.last_came + gap).min((self.first_came / BEAT_MILLIS + 1) * BEAT_MILLIS)
     }
 
     fn look(&mut self, now: u64) {
@@ -127,8 +148,8 @@ impl<T> Turns<T> {
         let paced = match self.pace {
             Pace::None => began,
             Pace::Apart(pause) => began + pause,
-            Pace::Crowds if self.first_came >= began + CALM_MILLIS => began,
-            Pace::Crowds => (self.last_came + GAP_MILLIS).min(self.first_came + CROWD_MILLIS),
+            Pace::Crowds if self.is_calm() => began,
+            Pace::Crowds => self.crowd_is_there(),
         };
         let slow = if self.reading > 0 { SLOW_MILLIS } else { 0 };
         Some(paced.max(began + slow))
@@ -226,17 +247,18 @@ mod tests {
         assert_eq!(turns.next(107, all), Some(vec![1, 2]));
     }
 
+    /// When a crowd begins to come.
+    const BEGAN: u64 = 1_000;
+
     /// So many come, one each so many milliseconds. Returns when reads began, and for how many.
     fn crowd(count: u32, apart: u64) -> Vec<(u64, usize)> {
         let (mut turns, mut begun) = (turns(Pace::Crowds), Vec::new());
-        let end = u64::from(count) * apart + 1_000;
-        for now in 1_000..1_000 + end {
-            let since = now - 1_000;
+        for since in 0..u64::from(count) * apart + 1_000 {
             if since % apart == 0 && since / apart < u64::from(count) {
                 turns.wait(0, all);
             }
-            while let Some(together) = turns.next(now, all) {
-                begun.push((now - 1_000, together.len()));
+            while let Some(together) = turns.next(BEGAN + since, all) {
+                begun.push((since, together.len()));
                 turns.done(true);
             }
         }
@@ -246,15 +268,19 @@ mod tests {
     #[test]
     fn a_crowd_is_few_reads_and_the_first_of_it_does_not_wait() {
         // Ten in ten milliseconds: the first, and the others when nobody has come for a moment.
-        assert_eq!(crowd(10, 1), [(0, 1), (9 + GAP_MILLIS, 9)]);
-        // A thousand within two seconds: nobody waits for longer than the bound.
+        assert_eq!(crowd(10, 1), [(0, 1), (9 + GAP_MILLIS[0] + 1, 9)]);
+        // A thousand within two seconds: nobody waits for longer than a beat, and all hubs' beats are one.
         let begun = crowd(1_000, 2);
         assert_eq!(begun.iter().map(|(_, count)| count).sum::<usize>(), 1_000);
+        assert!(begun.len() as u64 <= 3 + 2_000 / BEAT_MILLIS, "{begun:?}");
+        let beats = begun.iter().skip(1).rev().skip(1);
         assert!(
-            begun.len() <= 2 + 2_000 / CROWD_MILLIS as usize,
+            beats
+                .clone()
+                .all(|(at, _)| (at + BEGAN).is_multiple_of(BEAT_MILLIS)),
             "{begun:?}"
         );
-        assert!(begun.iter().all(|(_, count)| *count <= 101), "{begun:?}");
+        assert!(beats.clone().count() >= 5);
     }
 
     #[test]
