@@ -1,6 +1,6 @@
 # One line of help stands behind each target's `##`. Everything of weight is a short script under ops/dev/.
 .DEFAULT_GOAL := help
-.PHONY: help up cluster cluster-status cluster-restart cluster-kill cluster-down test web check bench sim fuzz e2e chaos dashboards rolling bench-peers growth many count docs clean
+.PHONY: help up cluster cluster-status cluster-restart cluster-kill cluster-down test web check bench sim fuzz e2e chaos dashboards rolling bench-peers growth many count docs sbom clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -68,6 +68,9 @@ count: ## Hold what can be counted (allocations, bytes, system calls, instructio
 
 docs: ## Write the generated pages under docs/ again
 	@ops/dev/docs.sh
+
+sbom: ## List the parts that a release is made of (CycloneDX), into target/sbom/
+	@ops/dev/sbom.sh
 
 clean: ## Remove everything that was built (never data, never the shared cache)
 	@ops/dev/clean.sh

@@ -11,6 +11,7 @@ TARGET_DIR=${CARGO_TARGET_DIR:-$ROOT/target}
 export PATH="$CACHE/tools/bin:$PATH:$CACHE/venv/bin:/usr/sbin"
 CARGO_DENY_VERSION=0.20.2
 CARGO_FUZZ_VERSION=0.13.2
+CARGO_CYCLONEDX_VERSION=0.5.9
 NODE_MAJOR_MIN=20
 
 say() { printf '==> %s\n' "$*"; }

@@ -75,8 +75,11 @@ trap 'ops/dev/servers.sh stop' EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 # In front of everything and beside it: what takes minutes to build, once.
-need_cargo_tool cargo-deny "$CARGO_DENY_VERSION" >"$logs/cargo-deny-build.log" 2>&1 &
-deny_build=$!
+{
+  need_cargo_tool cargo-deny "$CARGO_DENY_VERSION"
+  need_cargo_tool cargo-cyclonedx "$CARGO_CYCLONEDX_VERSION"
+} >"$logs/cargo-tools-build.log" 2>&1 &
+tools_build=$!
 ops/dev/servers.sh install >"$logs/servers-install.log" 2>&1 &
 
 step check "format"         cargo fmt --all --check -- --color never
@@ -95,8 +98,9 @@ source "$logs/servers.env" || true
 step tests "rust tests"     rust_tests
 step tests "helm, live"     ops/dev/helm.sh live
 step tests "rust doc tests" cargo test --locked --workspace --doc
-wait $deny_build || cat "$logs/cargo-deny-build.log"
+wait $tools_build || cat "$logs/cargo-tools-build.log"
 step check "licences, bans" ops/dev/deny.sh
+step check "list of parts"  ops/dev/sbom.sh
 if [ -x ops/dev/e2e.sh ]; then step tests "end to end" ops/dev/e2e.sh; fi
 # Last: it wants the machine for itself.
 ops/dev/servers.sh stop
