@@ -16,6 +16,8 @@ service::metrics! {
         mail_pending: Gauge = "chatify_mail_pending",
         /// Codes and guesses that were refused since there were too many.
         limited: Counter = "chatify_rate_limited_total" { "what" = "codes" },
+        /// Owners of mailboxes who were told of many wrong codes, or who should have been, by outcome.
+        notices: CounterBy = "chatify_auth_notices_total" { "outcome" = "" },
         /// Devices signed in.
         sessions: Counter = "chatify_auth_sessions_total",
         /// Renewals of tokens, by outcome.

@@ -52,6 +52,7 @@ pub(crate) async fn run(auth: Auth, mut wrong: mpsc::Receiver<Wrong>) {
         if auth.inner.budgets.many_wrong(&email, auth.now_ms()).await
             && let Err(why) = auth.tell_owner(&email, client).await
         {
+            auth.inner.metrics.notices.with("not_told").increment(1);
             warn!(why, "no notice of wrong codes; the next one tries again");
         }
     }
@@ -106,6 +107,7 @@ impl Auth {
         let written = store.create_challenge(over, mail.clone()).await;
         written.map_err(text)?;
         self.inner.outbox.nudge(mail);
+        self.inner.metrics.notices.with("told").increment(1);
         let to = self.inner.secrets.name_in_logs(email);
         info!(to, "many wrong codes were typed; the owner is told");
         Ok(())

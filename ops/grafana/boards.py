@@ -168,6 +168,7 @@ SIGN_IN = Board("sign-in", "auth and mail", "The way of a code, from the questio
     ]),
     Row("Abuse", [
         Panel("Guesses a minute", "Five for a code, then it is void.", [(minutely('chatify_auth_guesses_total', 'outcome'), "{{outcome}}")], quiet="nobody has typed a code"),
+        Panel("Owners told a minute", "Of many wrong codes for their mailbox, or who could not be told, by outcome; each at most once a day.", [(minutely('chatify_auth_notices_total', 'outcome'), "{{outcome}}")], quiet="nobody was guessed at"),
         Panel("Mails withheld a minute", "Since the budget of their mailbox was spent; the asker is not told.", [(minutely('chatify_auth_mails_total', more='fate="withheld"'), "withheld")]),
         Panel("Refused by a limit", "A second, by what was limited.", [(rate("chatify_rate_limited_total", "what"), "{{what}}")], "ops", quiet=NOBODY_REFUSED),
         Panel("Verdicts of the local limiter", "A second: the shared one was away or slow.", [(rate("chatify_limits_local_total", INSTANCE), BY_NODE)], "ops"),
