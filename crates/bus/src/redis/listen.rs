@@ -198,7 +198,7 @@ impl Session {
                 return Ok(false);
             }
             let answers = self.ask(connection, &work, count).await;
-            self.fleet.wanted().settled(place, &work);
+            self.settled(&work);
             self.fleet.count();
             if let Some(error) = refused(&answers?) {
                 self.on_refusal(&error);
@@ -226,6 +226,13 @@ impl Session {
                 .arg(name.as_bytes());
         }
         connection.send_packed_commands(&pipeline, 0, count).await
+    }
+
+    fn settled(&self, work: &Work) {
+        let mut wanted = self.fleet.wanted();
+        for topic in wanted.settled(self.ear.place, work) {
+            self.fleet.teller.watched(topic);
+        }
     }
 
     fn on_refusal(&self, error: &redis::ServerError) {

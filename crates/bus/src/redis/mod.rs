@@ -86,7 +86,7 @@ impl Bus for RedisBus {
     fn watch(&self, topic: Topic) {
         let name = self.fleet.key.channel(topic);
         let mut wanted = self.fleet.wanted();
-        if wanted.watch(name, topic) {
+        if let Some(topic) = wanted.watch(name, topic) {
             self.fleet.teller.watched(topic);
         }
         drop(wanted);
