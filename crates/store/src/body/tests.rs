@@ -2,6 +2,10 @@
 
 use proptest::prelude::*;
 use protocol::ids::RoomId;
+use protocol::message::{Message, Meta, Reaction};
+use protocol::room::{LeaveReason, Member, Role, Room, RoomType};
+use serde_json::value::RawValue;
+use uuid::Uuid;
 
 use super::*;
 
