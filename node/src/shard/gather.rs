@@ -10,7 +10,7 @@ const CROWD_MIN: usize = 8;
 /// So long the first shard waits for the others, whose hubs read for crowds on the same beat.
 const MOMENT: Duration = Duration::from_millis(5);
 /// So many are read for together, whoever asked.
-const TOGETHER_MAX: usize = 512;
+const TOGETHER_MAX: usize = 1_024;
 
 /// Gathers questions of one kind, of all shards.
 #[derive(Debug)]
@@ -45,17 +45,16 @@ impl<Q, A> Gather<Q, A> {
         let (answer, answered) = oneshot::channel();
         match self.join(Waiting { asked, answer }) {
             Place::Follows => {}
-            Place::Leads => {
+            Place::Leads(lead) => {
                 tokio::time::sleep(MOMENT).await;
-                let waiting = std::mem::take(&mut *self.lock());
-                read_for(waiting, read).await;
+                read_for(lead.everybody(), read).await;
             }
             Place::None(alone) => read_for(vec![alone], read).await,
         }
         answered.await.ok()
     }
 
-    fn join(&self, one: Waiting<Q, A>) -> Place<Q, A> {
+    fn join(&self, one: Waiting<Q, A>) -> Place<'_, Q, A> {
         let mut waiting = self.lock();
         let many: usize = waiting.iter().map(|one| one.asked.len()).sum();
         if many + one.asked.len() > TOGETHER_MAX {
@@ -63,7 +62,10 @@ impl<Q, A> Gather<Q, A> {
         }
         waiting.push(one);
         if waiting.len() == 1 {
-            Place::Leads
+            Place::Leads(Lead {
+                of: self,
+                asks: false,
+            })
         } else {
             Place::Follows
         }
@@ -75,13 +77,34 @@ impl<Q, A> Gather<Q, A> {
 }
 
 /// Who asks in the name of whom.
-enum Place<Q, A> {
+enum Place<'a, Q, A> {
     /// For all who come within a moment.
-    Leads,
+    Leads(Lead<'a, Q, A>),
     /// Somebody else does.
     Follows,
     /// Too many are there already: for nobody else.
     None(Waiting<Q, A>),
+}
+
+/// Who asks for all. When its shard ends before it could, those who wait are let go, and the next one leads.
+struct Lead<'a, Q, A> {
+    of: &'a Gather<Q, A>,
+    asks: bool,
+}
+
+impl<Q, A> Lead<'_, Q, A> {
+    fn everybody(mut self) -> Vec<Waiting<Q, A>> {
+        self.asks = true;
+        std::mem::take(&mut *self.of.lock())
+    }
+}
+
+impl<Q, A> Drop for Lead<'_, Q, A> {
+    fn drop(&mut self) {
+        if !self.asks {
+            self.of.lock().clear();
+        }
+    }
 }
 
 async fn read_for<Q, A>(waiting: Vec<Waiting<Q, A>>, read: impl AsyncFnOnce(Vec<Q>) -> Vec<A>) {
@@ -141,8 +164,8 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn no_read_is_for_more_than_the_bound() {
-        let (answers, reads) = all_at_once(&[256, 256, 256]).await;
-        assert_eq!(answers.iter().map(Vec::len).sum::<usize>(), 768);
+        let (answers, reads) = all_at_once(&[512, 512, 512]).await;
+        assert_eq!(answers.iter().map(Vec::len).sum::<usize>(), 1_536);
         assert_eq!(reads.iter().max(), Some(&TOGETHER_MAX));
         assert_eq!(reads.len(), 2);
     }
@@ -163,5 +186,18 @@ mod tests {
         let (slow, (quick, took)) = tokio::join!(slow, quick);
         assert_eq!((slow, quick), (Some(vec![0; 10]), Some(vec![1; 10])));
         assert!(took < 2 * MOMENT, "{took:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_leader_that_ends_lets_the_others_go_and_the_next_one_leads() {
+        let gather = Gather::<usize, usize>::new(true);
+        let read = async |all: Vec<usize>| all;
+        let leads = gather.ask(vec![0; 10], read);
+        let follows = gather.ask(vec![1; 10], read);
+        let ends = tokio::time::timeout(MOMENT / 2, leads);
+        let (ended, let_go) = tokio::join!(ends, follows);
+        assert!(ended.is_err());
+        assert_eq!(let_go, None);
+        assert_eq!(gather.ask(vec![2; 10], read).await, Some(vec![2; 10]));
     }
 }

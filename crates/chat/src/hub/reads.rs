@@ -11,6 +11,8 @@ use crate::{ConnId, Effect, LogRead, Together};
 
 /// People, and logs: an answer of a few hundred kilobytes, which a shard hands out within a turn or two.
 const TOGETHER_MAX: usize = 256;
+/// People of a cluster: as many as a deploy sends to a hub on one beat. They are handed out one by one.
+const CROWD_MAX: usize = 512;
 /// Heads, which are small: a sweep of all rooms is few reads. A store asks no more in one operation.
 const HEADS_MAX: usize = 500;
 /// Between reads of logs and of heads: they are of rooms that are late already, or that others will tell of.
@@ -29,9 +31,13 @@ pub(crate) struct Reads {
 impl Reads {
     /// Nothing is read yet. A node of a cluster asks a server, and pays for each read; one alone has the store beside it.
     pub(super) fn new(in_cluster: bool) -> Self {
-        let pace = if in_cluster { Pace::Crowds } else { Pace::None };
+        let rooms = if in_cluster {
+            Turns::new(CROWD_MAX, Pace::Crowds)
+        } else {
+            Turns::new(TOGETHER_MAX, Pace::None)
+        };
         Self {
-            rooms: Turns::new(TOGETHER_MAX, pace),
+            rooms,
             logs: Turns::new(TOGETHER_MAX, Pace::Apart(PAUSE_MILLIS)),
             heads: Turns::new(HEADS_MAX, Pace::Apart(PAUSE_MILLIS)),
             heads_wanted: BTreeSet::new(),
