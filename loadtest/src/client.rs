@@ -193,7 +193,8 @@ pub(crate) async fn live(worker: Rc<Worker>, client: Rc<Client>, permit: OwnedSe
         attempts += 1;
         let ended = attempt(&worker, &client, &mut permit).await;
         client.out.take();
-        if client.ready.replace(false) {
+        let was_ready = client.ready.replace(false);
+        if was_ready {
             client.turn.set(client.turn.get() + 1);
             let counts = &mut *worker.counts.borrow_mut();
             counts.ready -= 1;
@@ -220,8 +221,11 @@ pub(crate) async fn live(worker: Rc<Worker>, client: Rc<Client>, permit: OwnedSe
             }
         }
         if client.lost_at.get().is_some() {
-            // Nobody gives up.
+            // Nobody gives up, and a balancer would not send them twice to one that takes nobody.
             attempts = 0;
+            if !was_ready {
+                client.turn.set(client.turn.get() + 1);
+            }
             tokio::time::sleep(pause.mul_f64(0.5 + chance.share())).await;
             pause = (pause * 2).min(RETURN_PAUSE_MAX);
         } else {
