@@ -58,7 +58,7 @@ pub(crate) struct Run {
     /// Agents that do the work instead of threads, with commas: `host:port` of each `agent --listen`.
     #[arg(long, value_delimiter = ',')]
     pub(crate) agents: Vec<String>,
-    /// Source addresses towards servers on loopback, from 127.0.0.2 on: each has some 28,000 ports.
+    /// Source addresses towards servers on loopback, other ones of 127.0.0.0/8 in each run: each has some 28,000 ports.
     #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u8).range(1..=250))]
     pub(crate) sources: u8,
     /// Seconds without anything coming, after which what is missing is called lost.

@@ -19,6 +19,7 @@ use tokio::task::AbortHandle;
 use crate::chance::Chance;
 use crate::check::{Faults, Place};
 use crate::incoming::take_in;
+use crate::order::Setup;
 use crate::words::Kind;
 use crate::worker::Worker;
 
@@ -299,6 +300,18 @@ async fn attempt(
     }
 }
 
+/// Where a person comes from. Each run has addresses of its own: of those of the run before, the server may remember
+/// connections for a minute, and lets nobody in who happens to be like one of them.
+fn source(setup: &Setup, person: u32) -> Ipv4Addr {
+    let [first, second, ..] = setup.run.to_be_bytes();
+    Ipv4Addr::new(
+        127,
+        first,
+        second,
+        2 + (person % u32::from(setup.sources)) as u8,
+    )
+}
+
 /// The WebSocket is open. What came behind the answer to the upgrade comes along.
 async fn open(worker: &Rc<Worker>, client: &Rc<Client>) -> Result<(OwnedReadHalf, Vec<u8>), Ended> {
     let setup = &worker.setup;
@@ -310,14 +323,8 @@ async fn open(worker: &Rc<Worker>, client: &Rc<Client>) -> Result<(OwnedReadHalf
         SocketAddr::V6(_) => TcpSocket::new_v6()?,
     };
     if target.address.ip().is_loopback() && target.address.is_ipv4() {
-        let source = Ipv4Addr::new(
-            127,
-            0,
-            0,
-            2 + (person.number % u32::from(setup.sources)) as u8,
-        );
         socket.set_reuseaddr(true)?;
-        socket.bind(SocketAddr::from((source, 0)))?;
+        socket.bind(SocketAddr::from((source(setup, person.number), 0)))?;
     }
     if person.slow {
         socket.set_recv_buffer_size(SLOW_KERNEL_BYTES)?;

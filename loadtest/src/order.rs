@@ -71,7 +71,7 @@ pub(crate) struct Setup {
     pub(crate) scenario: Scenario,
     /// Our number, and how many workers there are.
     pub(crate) share: (u32, u32),
-    /// Source addresses on loopback, from 127.0.0.2 on.
+    /// How many source addresses there are towards loopback.
     pub(crate) sources: u8,
     /// What is added to the worker's own clock to have the run's, nanoseconds.
     pub(crate) clock: i64,
