@@ -8,7 +8,7 @@ use protocol::time::Timestamp;
 use crate::StoreError;
 use crate::body::{self, Origin};
 
-/// An entry with its change in bytes (`body.rs`); those are read by every later binary.
+/// An entry with its change in bytes (`body`); those are read by every later binary.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PackedEntry {
     /// Its place.
