@@ -73,7 +73,7 @@ impl Wanted {
             wanted: false,
             held: None,
             busy: None,
-            untold: true,
+            untold: false,
         };
         self.channels.entry(name).or_insert(fresh);
         self.change(name, |channel| {

@@ -20,6 +20,17 @@ fn place(station: u32, generation: u64) -> Place {
     }
 }
 
+/// A channel that was wanted and confirmed, and is not wanted any more; its end was not asked for.
+fn left() -> (Wanted, Name, Topic) {
+    let mut wanted = Wanted::default();
+    let (name, topic) = channel(1);
+    wanted.watch(name, topic);
+    wanted.begin(place(1, 1));
+    assert_eq!(wanted.confirmed(name, place(1, 1), Some(1)), Some(topic));
+    wanted.unwatch(name);
+    (wanted, name, topic)
+}
+
 #[test]
 fn what_a_dead_connection_says_is_ignored() {
     let mut wanted = Wanted::default();
@@ -38,12 +49,7 @@ fn what_a_dead_connection_says_is_ignored() {
 
 #[test]
 fn what_is_wanted_again_before_its_end_was_asked_for_is_held() {
-    let mut wanted = Wanted::default();
-    let (name, topic) = channel(1);
-    wanted.watch(name, topic);
-    wanted.begin(place(1, 1));
-    wanted.confirmed(name, place(1, 1), Some(1));
-    wanted.unwatch(name);
+    let (mut wanted, name, topic) = left();
     assert_eq!(wanted.watch(name, topic), Some(topic));
     assert_eq!(wanted.counts(), (1, 0));
     wanted.unwatch(name);
@@ -69,20 +75,27 @@ fn what_is_wanted_again_while_its_confirmation_is_being_settled_is_told_at_once(
     wanted.unwatch(name);
     assert_eq!(wanted.watch(name, topic), Some(topic));
     assert_eq!(wanted.settled(place(1, 1), &work), []);
-    // Nor is it silent when the server ends it in between.
     let again = wanted.work(place(1, 1), 9, |_| Some(1));
     assert_eq!(again, Work::default());
-    assert!(wanted.ended(name, place(1, 1)));
 }
 
+/// By thought: nobody has asked for that end, so what was said meanwhile may be lost.
 #[test]
-fn what_is_wanted_again_and_was_not_ended_after_all_is_told() {
+fn what_the_server_ends_while_its_confirmation_is_being_settled_counts_as_lost() {
     let mut wanted = Wanted::default();
     let (name, topic) = channel(1);
     wanted.watch(name, topic);
     wanted.begin(place(1, 1));
-    wanted.confirmed(name, place(1, 1), Some(1));
-    wanted.unwatch(name);
+    let work = wanted.work(place(1, 1), 9, |_| Some(1));
+    assert_eq!(wanted.confirmed(name, place(1, 1), Some(1)), Some(topic));
+    assert!(wanted.ended(name, place(1, 1)));
+    assert_eq!(wanted.settled(place(1, 1), &work), []);
+    assert_eq!(wanted.work(place(1, 1), 9, |_| Some(1)), work);
+}
+
+#[test]
+fn what_is_wanted_again_and_was_not_ended_after_all_is_told() {
+    let (mut wanted, name, topic) = left();
     let work = wanted.work(place(1, 1), 9, |_| Some(1));
     assert_eq!(wanted.watch(name, topic), None);
     assert_eq!(wanted.settled(place(1, 1), &work), [topic]);
@@ -90,13 +103,8 @@ fn what_is_wanted_again_and_was_not_ended_after_all_is_told() {
 
 #[test]
 fn what_is_wanted_again_after_its_slot_has_moved_is_asked_for_where_it_went() {
-    let mut wanted = Wanted::default();
-    let (name, topic) = channel(1);
-    wanted.watch(name, topic);
-    wanted.begin(place(1, 1));
+    let (mut wanted, name, topic) = left();
     wanted.begin(place(2, 1));
-    wanted.confirmed(name, place(1, 1), Some(1));
-    wanted.unwatch(name);
     assert!(!wanted.remap(|_| Some(2)));
     assert_eq!(wanted.watch(name, topic), None);
     // A word that was under way when the slot moved.
@@ -205,19 +213,23 @@ impl Play {
 proptest! {
     #[test]
     fn whatever_happens_everything_wanted_is_held_by_its_owner_and_told_in_the_end(
-        steps in proptest::collection::vec((0u8..10, 0u128..5, 1u32..4, any::<bool>()), 0..160),
+        steps in proptest::collection::vec((0u8..20, 0u128..4, 1u32..4, any::<bool>()), 0..120),
     ) {
         let mut play = Play::new();
         for (step, n, station, flag) in steps {
             match step {
-                0 | 1 => play.watches(n),
-                2 => play.unwatches(n),
-                3 | 4 => play.asks(station),
-                5 => play.answers(station),
-                6 => play.settles(station),
-                7 => { play.wanted.ended(channel(n).0, play.at(station)); }
-                8 => play.breaks(station),
-                _ => play.moves(flag),
+                0..=4 => play.watches(n),
+                5..=8 => play.unwatches(n),
+                9..=12 => play.asks(station),
+                13..=14 => play.answers(station),
+                15..=18 => play.settles(station),
+                // What starts everything anew is rare, so that what went wrong before it is seen.
+                _ => match n {
+                    0 => { play.wanted.ended(channel(n).0, play.at(station)); }
+                    1 => play.breaks(station),
+                    2 => play.moves(flag),
+                    _ => {}
+                },
             }
             play.forgets();
             let unconfirmed = play.wanted.channels.values().filter(|c| c.is_unconfirmed()).count();
